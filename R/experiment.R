@@ -230,8 +230,8 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' @param x An [experiment()] or a [workspace()].
 #' @param filter Condition that the runs must meet, `metrics.AUC > 0.85 & tags.stage == "prod"`, or its text. Default:
 #'   all runs.
-#' @param sort Character vector: columns to sort by, with `-` for the largest first, `"-metrics.AUC"`. Runs without a
-#'   value come last. Default: newest first.
+#' @param sort Character vector: columns to sort by, with `-` for the largest first: `"-metrics.AUC"`, or
+#'   `"-metric_AUC"` as in the table. Runs without a value come last. Default: newest first.
 #' @param n Number of runs at most. Default: all.
 #' @param experiment An [experiment()].
 #' @param type String: only runs of this type, `"script"`, `"command"` or `"interactive"`. Default: all.
@@ -398,6 +398,6 @@ states_summary <- function(table) {
   groups <- split(as.numeric(table$duration_seconds), factor(table$status, unique(table$status)))
   data.frame(
     status = names(groups) %||% character(), runs = lengths(groups, use.names = FALSE),
-    duration_seconds = vapply(groups, sum, 0, na.rm = TRUE, USE.NAMES = FALSE), stringsAsFactors = FALSE
+    total_seconds = vapply(groups, sum, 0, na.rm = TRUE, USE.NAMES = FALSE), stringsAsFactors = FALSE
   )
 }

@@ -6,8 +6,8 @@
 #' laid over one another. Any other metric becomes a dot chart of its last values, a line for each run.
 #'
 #' Runs are labelled by the first tag or parameter that differs for each run. If there is none, they are labelled by all
-#' parameters that differ, or by the last 8 characters of their ids. Long labels are shortened. Runs without the metric
-#' are left out. Curves are drawn of at most 20 runs, the first of the table, and a message counts the others.
+#' parameters that differ, or by the last 8 characters of their ids. Runs with the same parameters also have the end of
+#' their ids, as in `lr = 0.2 (f159)`. Long labels are shortened. Runs without the metric are left out. Curves are drawn of at most 20 runs, the first of the table, and a message counts the others.
 #'
 #' @param x A table of [list_runs()] or some of its rows, or a list of runs of [submit_grid()] or
 #'   [get_runs_in_experiment()].
@@ -71,6 +71,7 @@ compared_runs <- function(x, metric, curves) {
   metric[in_full] <- sub("^metric_", "", metric[in_full])
   unknown <- metric[!metric %in% metrics]
   if (length(unknown)) {
+    if (!length(metrics)) refuse_failed(as.character(x$status))
     espalier_abort(
       "bad_argument", if (is.na(unknown[1L])) "Can't plot the runs: they have no numeric metric." else
         sprintf("Can't plot the runs: they have no numeric metric \"%s\".", unknown[1L]),
@@ -133,7 +134,7 @@ draw_dots <- function(found, settings) {
   # (a line for each run, as long as it can be read)
   lines <- graphics::par("fin")[2L] / graphics::par("cin")[2L] - 4
   cex <- min(1, max(0.4, lines / nrow(drawn)))
-  margins <- c(if (is.null(own$xlab)) 2 else 3.2, 0.5, 2, 0.8)
+  margins <- c(if (identical(own$xlab, "")) 2 else 3.2, 0.5, 2, 0.8)
   old <- graphics::par(mar = margins, mgp = c(2, 0.6, 0))
   on.exit(graphics::par(old))
   labels <- if (is.null(own$labels)) {
@@ -141,7 +142,7 @@ draw_dots <- function(found, settings) {
   }
   usual <- list(
     x = drawn$value[upwards], labels = labels, pch = 19, lcolor = "grey80", main = "",
-    xlab = "", cex = cex
+    xlab = "last value", cex = cex
   )
   do.call(graphics::dotchart, utils::modifyList(usual, own))
   graphics::par(mar = margins) # (dotchart() puts back less than there was where it made the text small)
@@ -180,7 +181,12 @@ run_labels <- function(x, name = identity, sign = " = ") {
     labels <- do.call(paste, c(unname(Map(paste0, shown, sign, lapply(differing, format_label))), sep = ", "))
     if (length(labels) && !anyDuplicated(labels)) return(labels)
   }
-  substring(x$run_id, pmax(nchar(x$run_id) - 7L, 1L))
+  end_of_id <- function(count) substring(x$run_id, pmax(nchar(x$run_id) - count + 1L, 1L))
+  if (!length(params)) return(end_of_id(8L))
+  # (of all parameters: only what is still the same needs an id)
+  repeated <- labels %in% labels[duplicated(labels)]
+  labels[repeated] <- sprintf("%s (%s)", labels, end_of_id(if (anyDuplicated(end_of_id(4L))) 8L else 4L))[repeated]
+  labels
 }
 
 #' Labels in no more than so many inches: with names of parameters abbreviated, then their values alone, and those cut
@@ -196,11 +202,15 @@ fitted_labels <- function(x, labels, inches, cex) {
   fitted_texts(labels, inches)
 }
 
-#' Labels with the names of parameters abbreviated, and the values alone
+#' Labels with the names of parameters shorter and shorter, and the values alone
 #' @noRd
 short_labels <- function(x) {
   initials <- function(names) abbreviate(gsub("[._]", " ", names), 2L, named = FALSE)
-  list(run_labels(x, initials, "="), run_labels(x, function(names) "", ""))
+  # (the words of a name cut first: `learn_rate` is still read, `lr` has to be known)
+  shorter <- lapply(c(6L, 5L, 4L, 3L), function(count) {
+    run_labels(x, function(names) gsub(sprintf("([[:alnum:]]{%d})[[:alnum:]]+", count), "\\1", names), "=")
+  })
+  c(shorter, list(run_labels(x, initials, "="), run_labels(x, function(names) "", "")))
 }
 
 format_label <- function(values) {

@@ -62,26 +62,30 @@ install_espalier <- function(extras = character(), wheels = NULL, force = FALSE)
   extras <- check_extras(extras)
   env <- managed_env()
   if (force && !is.null(env)) extras <- union(extras, extras_there(env))
-  env <- managed_build(force = force)
-  # (from now on sessions that can't ask may install, too)
-  file.create(consent_record())
-  for (name in setdiff(extras, extras_there(env))) install_extra(env, name)
+  env <- managed_build(force = force, extras = if (force) extras)
+  # (from now on sessions that can't ask may install, too; a folder that takes no file has its environment ready)
+  if (!file.exists(consent_record())) suppressWarnings(file.create(consent_record()))
+  for (name in extras) install_extra(env, name)
   say(c("v" = "espalier's Python environment is ready: {.path {env}}"))
   invisible(env)
 }
 
 #' Make the private environment, unless it is ready
 #' @param force Whether to make it again.
+#' @param extras Parts to make with it, before it takes the place of the one that is there.
 #' @return Its folder.
 #' @noRd
-managed_build <- function(force = FALSE) {
+managed_build <- function(force = FALSE, extras = character()) {
   env <- if (!force) managed_env()
   if (!is.null(env)) return(env)
   base <- find_python()
   uv <- find_uv()
   if (is.null(base) && is.null(uv)) abort_no_python()
   env <- file.path(managed_root(), managed_folder(base))
-  place_whole(env, force, function(place) fill_env(place, base, uv))
+  place_whole(env, force, function(place) {
+    fill_env(place, base, uv)
+    for (name in extras) install_extra(place, name, uv, offer = FALSE)
+  })
   write_record(list(key = managed_key(), folder = basename(env)))
   env
 }
@@ -90,7 +94,7 @@ managed_build <- function(force = FALSE) {
 #' @noRd
 managed_folder <- function(base) {
   minor <- if (is.null(base)) "uv" else base$minor
-  place <- tempfile(sprintf("key-%d-", Sys.getpid())) # (forked children draw the same names)
+  place <- temporary_file(sprintf("key-%d-", Sys.getpid())) # (forked children draw the same names)
   on.exit(unlink(place))
   writeLines(c(managed_key(), if (is.null(base)) "" else base$path), place)
   sprintf("py%s-%s", minor, substr(tools::md5sum(place), 1L, 12L))

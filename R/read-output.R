@@ -45,7 +45,11 @@ read_run_output <- function(run, name, reader = NULL, ...) {
   check_object(run, "Run", "run")
   check_string(name, "name")
   if (!is.null(reader) && !is.function(reader)) abort_argument("reader", "a function", reader)
-  path <- run$get_file_path(name)
+  path <- tryCatch(run$get_file_path(name), espalier_error_artifact_missing = function(e) {
+    if (!identical(run$get_status(), "Failed")) stop(e)
+    espalier_abort("artifact_missing", sub("\n[^\n]*$", "", conditionMessage(e)),
+                   "The run failed. print(run) shows the error, get_run_log(run) the log.")
+  })
   if (is.null(reader)) reader <- reader_of(path, name)
   reader(path, ...)
 }

@@ -23,7 +23,7 @@
 #'     JSON file.
 #' @param predicted The predictions, of the same length as `value`. Residuals are `value - predicted`. For
 #'   `log_accuracy_table_to_run()` these are probabilities. Of two classes, give a numeric vector for the second one.
-#'   Else give a matrix or data frame with a column for each class.
+#'   Else give a matrix or data frame with a column for each class. In the place of `description` they are taken as well.
 #' @return `NULL`, invisibly.
 #' @section Errors:
 #' Inside a run, these are one warning:
@@ -83,6 +83,11 @@ log_residuals_to_run <- function(name, value, description = "", run = NULL, pred
 #' @noRd
 log_chart <- function(type, name, value, predicted, description, run, count) {
   label <- log_label(name, run)
+  # (the third place is the description's, as in azuremlsdk; predictions written there are no text)
+  if (is.null(predicted) && is_predictions(description)) {
+    predicted <- description
+    description <- ""
+  }
   body <- or_else(run, "chart", tryCatch(
     chart_body(type, value, predicted, count),
     # (whatever a script hands over: nothing that is logged ends it)
@@ -93,6 +98,8 @@ log_chart <- function(type, name, value, predicted, description, run, count) {
   if (!is.null(dir) && length(body) > 1L) log_event(dir, "chart", label, body)
   invisible()
 }
+
+is_predictions <- function(x) is.data.frame(x) || is.atomic(x) && length(x) > 0L && !is_string(x)
 
 # The shape of each field, as tracking/charts.py of the core has it: `C` classes, `T` and `P` thresholds, `N` bins.
 .chart_shapes <- list(
@@ -156,6 +163,7 @@ json_nested <- function(x, shape, field, sizes) {
   rest <- substring(shape, 2L)
   items <- if (nzchar(rest)) slices(x) else unlist(x, use.names = FALSE)
   if (!length(items)) refuse_payload(sprintf("its `%s` is empty", field))
+  if (letter == "C") check_class_count(length(items))
   if (is.null(sizes[[letter]])) assign(letter, length(items), envir = sizes)
   if (length(items) != sizes[[letter]]) {
     refuse_payload(sprintf("its `%s` has %d elements where %d are needed", field, length(items), sizes[[letter]]))
@@ -165,6 +173,8 @@ json_nested <- function(x, shape, field, sizes) {
   if (!is.numeric(items) || is.object(items)) refuse_payload(sprintf("its `%s` isn't made of numbers", field))
   absent <- is.na(items) & field %in% c("bin_averages", "bin_errors")
   if (!all(is.finite(items) | absent)) refuse_payload(sprintf("its `%s` isn't finite", field))
+  if (grepl("^matrix|counts$|tables$", field) && any(items < 0, na.rm = TRUE)) refuse_payload(sprintf("its `%s` has negative counts", field))
+  if (field == "bin_edges" && any(diff(items) <= 0)) refuse_payload("its `bin_edges` don't increase")
   items[absent] <- NaN
   json_array(json_value(items, field))
 }
@@ -174,9 +184,6 @@ json_nested <- function(x, shape, field, sizes) {
 slices <- function(x) {
   size <- dim(x)
   if (is.data.frame(x) || length(size) < 2L) return(as.list(x))
-  lapply(seq_len(size[1L]), function(at) {
-    slice <- x[slice.index(x, 1L) == at]
-    if (length(size) > 2L) dim(slice) <- size[-1L]
-    slice
-  })
+  if (length(size) == 2L) return(lapply(seq_len(size[1L]), function(at) x[at, ]))
+  lapply(split(as.vector(x), rep_len(seq_len(size[1L]), length(x))), array, size[-1L])
 }

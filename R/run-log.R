@@ -7,7 +7,8 @@
 #' microseconds and need no Python. Outside a run they record nothing, and one message reports it.
 #'
 #' * `log_metric_to_run()` logs a number, logical value or string. Logging a name again makes a series.
-#' * `log_list_to_run()` logs several values at once, without their names.
+#' * `log_list_to_run()` logs several values at once, without their names. To keep the names, log `as.list(value)` with
+#'   `log_table_to_run()`.
 #' * `log_row_to_run()` appends a row to a table.
 #' * `log_table_to_run()` logs a table, or appends its rows if the name was logged before. Row names that aren't numbers
 #'   become the first column, `rowname`.

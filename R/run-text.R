@@ -36,5 +36,15 @@ get_run_log <- function(run, n = NULL, name = "user_logs/std_log.txt") {
 #' @export
 get_run_traceback <- function(run) {
   check_object(run, "Run", "run")
-  structure(run$get_traceback(), class = "espalier_log")
+  calls <- run$get_traceback()
+  nothing <- if (!length(calls)) no_traceback_text(run)
+  structure(calls, class = "espalier_log", nothing = nothing)
+}
+
+#' Why a run has no traceback
+#' @noRd
+no_traceback_text <- function(run) {
+  status <- run$get_status()
+  if (status != "Failed") return(sprintf("No traceback: the run didn't fail. Its status is %s.", status))
+  "No traceback: the calls of the error are unknown, as of a syntax error. get_run_log(run) shows the log."
 }

@@ -36,8 +36,12 @@ get_run_usage <- function(run) {
 #' @param ... Passed to [plot()][graphics::plot.default].
 #' @export
 plot.espalier_usage <- function(x, ...) {
+  all <- x
+  # (of a job that is ending its last sample finds processes without memory)
+  alive <- which(x$memory_bytes > 0)
+  x <- x[seq_len(max(0L, alive)), , drop = FALSE]
   if (!nrow(x)) espalier_abort("bad_argument", "Can't plot the use: there are no samples.",
-                              "A job has its first one after a second.")
+                               "A job has its first one after a second.")
   drawn <- list("cores" = x$cores, "memory, MB" = x$memory_bytes / 1e6,
                 "read and written, MB" = (x$read_bytes + x$written_bytes) / 1e6)
   if (!is.null(x$gpu_memory_bytes)) drawn[["GPU memory, MB"]] <- x$gpu_memory_bytes / 1e6
@@ -45,7 +49,7 @@ plot.espalier_usage <- function(x, ...) {
     series <- list(list(label = name, x = x$seconds, y = drawn[[name]]))
     list(name = name, series = series, xlab = "seconds", ylim = c(0, max(drawn[[name]], 0, na.rm = TRUE)))
   })
-  title <- attr(x, "run_id", exact = TRUE)
+  title <- attr(all, "run_id", exact = TRUE)
   draw_panels(panels, if (is.null(title)) "Usage" else paste("Usage of run", title), list(...))
-  invisible(x)
+  invisible(all)
 }

@@ -408,12 +408,25 @@ object_facts.Run <- function(x) {
   if (length(details$durationSeconds)) facts$took <- format_short(details$durationSeconds)
   facts$environment <- run_environment_text(details$environment)
   facts$kept <- kept_text(details$kept)
-  if (length(details$error)) facts$error <- safe_line(details$error$message)
+  if (length(details$error)) {
+    facts$error <- one_line(paste0(details$error$message, failure_place(details$error, 100L)))
+    facts$hint <- one_line(details$error$hint %||% character())
+  }
+  facts$warnings <- warnings_text(details$warnings)
   row <- workspace_of(x)$runs$list(include_children = TRUE, include_archived = TRUE, run_ids = list(details$runId))
   facts$parameters <- cells_text(row, "param_")
   facts$metrics <- cells_text(row, "metric_")
   for (name in names(details$tags)) facts[[one_line(paste("tag", name))]] <- tag_text(details$tags[[name]])
   facts
+}
+
+#' The first of a run's warnings, and how many more there are
+#' @noRd
+warnings_text <- function(warnings) {
+  texts <- one_line(as.character(unlist(warnings)))
+  if (!length(texts)) return(NULL)
+  more <- length(texts) - 1L
+  c(failure_line(texts[1L], 300L), if (more) sprintf("and %d more in get_run_details(run)$warnings", more))
 }
 
 #' What a run has of a group of columns, in a line; `NULL` where it has none

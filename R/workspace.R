@@ -238,7 +238,9 @@ check_object <- function(x, class, arg) {
 object_hint <- function(class, x) {
   if (class == "Experiment" && inherits(x, "Workspace")) return("Get an experiment of the workspace with `experiment(ws, \"name\")`.")
   if (class == "Run" && is.list(x) && length(x) && all(vapply(x, inherits, NA, "Run"))) {
-    return("That is a list of runs. Give one of them; wait_for_runs() waits for all.")
+    one <- "That is a list of runs. Give one of them"
+    if ("wait_for_run_completion" %in% called_verb()) return(paste0(one, "; wait_for_runs() waits for all."))
+    return(paste0(one, ", as runs[[1]], or use lapply() for all."))
   }
   getter <- c(Run = "get_run(ws, %s)", Experiment = "experiment(ws, %s)", Workspace = "workspace(%s)")[class]
   if (is_string(x) && !is.na(getter)) sprintf("Get it by its %s: %s.", if (class == "Run") "id" else "name", sprintf(getter, encodeString(x, quote = "\"")))

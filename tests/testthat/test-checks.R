@@ -93,6 +93,7 @@ test_that("a name, an id or a list in the place of an object is answered with th
   expect_match(hint(experiment("houses", "x")), "Get it by its name: workspace(\"houses\").", fixed = TRUE)
   expect_match(hint(wait_for_runs("x_1_2d97751e")), "Get a run by its id: get_run(ws, \"id\").", fixed = TRUE)
   run <- structure(list(), class = "Run")
+  expect_match(hint(get_run_metrics(list(run, run))), "Give one of them, as runs[[1]], or use lapply() for all.", fixed = TRUE)
   expect_match(hint(wait_for_run_completion(list(run, run))), "wait_for_runs() waits for all.", fixed = TRUE)
   expect_no_match(hint(wait_for_run_completion(1)), "Get it by", fixed = TRUE)
 })

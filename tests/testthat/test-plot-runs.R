@@ -72,7 +72,12 @@ test_that("labels tell runs apart and are short", {
   expect_identical(run_labels(table[1:2]), c("0123abcd", "4567abcd"))
   grid <- data.frame(run_id = letters[1:4], tag_same = "x", tag_arm = c("p", "p", "q", "q"), param_rate = c(0.1, 0.2), param_depth = c(2L, 2L, 3L, 3L))
   expect_identical(run_labels(grid)[2:3], c("rate = 0.2, depth = 2", "rate = 0.1, depth = 3"))
-  expect_identical(run_labels(grid[-4]), letters[1:4])
+  expect_identical(run_labels(grid[-4]), c("depth = 2 (a)", "depth = 2 (b)", "depth = 3 (c)", "depth = 3 (d)"))
+  # only the runs with the same settings get the ends of their ids
+  again <- data.frame(run_id = c("e_1_0123f159", "e_2_4567f160", "e_3_4567f161"), param_lr = c(0.2, 0.2, 0.3))
+  expect_identical(run_labels(again), c("lr = 0.2 (f159)", "lr = 0.2 (f160)", "lr = 0.3"))
+  named <- data.frame(run_id = c("a", "b"), param_learning_rate = c(0.1, 0.2))
+  expect_identical(vapply(short_labels(named), `[[`, "", 1L), c("learni_rate=0.1", "learn_rate=0.1", "lear_rate=0.1", "lea_rat=0.1", "lr=0.1", "0.1"))
   table$tag_a <- c(strrep("a", 40), "b")
   expect_identical(run_labels(table)[[1L]], paste0("a = ", strrep("a", 21), "..."))
 })
