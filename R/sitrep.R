@@ -67,10 +67,10 @@ sitrep_extras <- function(python) {
   lapply(extra_names(), function(name) {
     folder <- extra_folder(env, name)
     what <- sprintf("part \"%s\"", name)
-    if (is_whole(folder)) return(fact(what, "installed", sprintf("%s MB", megabytes_of(folder))))
+    if (is_whole(folder)) return(fact(what, "installed", sprintf("%s MB on disk", megabytes_of(folder))))
     extra <- known_extras()[[name]]
     lacks <- if (name == "scanner") native_lacks() else ""
-    fact(what, "not installed", sprintf("install_espalier(\"%s\"), %s MB: %s%s", name, extra$megabytes, extra$because,
+    fact(what, "not installed", sprintf("install_espalier(\"%s\"), %s MB to download: %s%s", name, extra$megabytes, extra$because,
                                         if (nzchar(lacks)) paste0("; ", lacks) else ""))
   })
 }
@@ -98,7 +98,7 @@ megabytes_of <- function(folder) {
 
 sitrep_unmade <- function() {
   base <- tryCatch(find_python(), espalier_error = function(e) e)
-  why <- "the private environment is missing; the first submit sets it up"
+  why <- "the private environment is missing; the first call that needs it sets it up"
   if (inherits(base, "condition")) {
     return(fact("Python", "none", why, conditionMessage(base), "Unset ESPALIER_PYTHON."))
   }
