@@ -3,8 +3,9 @@
 
 #' Install the Python part
 #'
-#' The first call that needs the core, such as [workspace()], sets up a private Python environment for espalier: 1 MB to
-#' download, 4 MB on disk. Call this function to do it earlier, to add optional parts before they are needed, or to install without a network.
+#' The first call that needs the core, such as [workspace()], sets up a private Python environment for espalier:
+#' 1 MB to download, 4 MB on disk. Call this function to do it earlier, to add optional parts before they are needed, or
+#' to install without a network.
 #'
 #' Your own Python packages are never touched, and a Python of your choice is used instead: `RETICULATE_PYTHON`,
 #' `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`, `options(espalier.python = )`. espalier installs
