@@ -36,8 +36,8 @@ log_target <- function(run = NULL) {
   dir <- log_dir(run)
   if (!is.null(dir)) return(dir)
   inform_once("not_recorded", c(
-    "Not inside a run: what the log_*_to_run() functions are given is recorded nowhere.",
-    "To record it, call start_logging_run() first, or submit the script with submit_experiment()."
+    "Not inside a run: values of the log_*_to_run() functions are recorded nowhere.",
+    "To record them, call start_logging_run() first, or submit the script with submit_experiment()."
   ))
   NULL
 }
@@ -64,7 +64,7 @@ run_dir_of <- function(run) {
   dir <- if (inherits(run, "Run")) run_folder(identity_of(run)) else if (is.environment(run) || is.list(run)) run[["run_dir"]]
   if (!is_string(dir) || !nzchar(dir)) abort_argument("run", "a run", run)
   if (is.null(.writers$events[[dir]]) && is.null(.writers$parts[[dir]]) && !dir.exists(dir)) {
-    espalier_abort("run_missing", sprintf("The folder of the run given as `run` does not exist: %s", dir),
+    espalier_abort("run_missing", sprintf("Can't find the folder of the run: %s", dir),
                    path = dir)
   }
   if (startsWith(dir, "/")) dir else normalizePath(dir)

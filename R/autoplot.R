@@ -32,7 +32,16 @@ NULL
 autoplot.Run <- function(object, metrics = NULL, ...) {
   panels <- panels_of_run(object, metrics)$panels
   series <- Filter(function(panel) is.null(panel$chart), panels)
-  if (length(series)) return(gg_series(series, paste("Run", identity_of(object)[["id"]])))
+  if (length(series)) {
+    charts <- vapply(setdiff(panels, series), `[[`, "", "name")
+    if (length(charts)) {
+      say(c(
+        i = "Not drawn, because charts and series are different plots: {charts}.",
+        " " = "Use {.code plot(run)} for all, or {.code autoplot(get_run_metrics(run)[[{encodeString(charts[1L], quote = '\"')}]])}."
+      ))
+    }
+    return(gg_series(series, paste("Run", identity_of(object)[["id"]])))
+  }
   if (length(panels) == 1L) return(gg_chart(panels[[1L]]$chart, panels[[1L]]$name))
   refuse_metric("The run has no metric that was logged more than once, but several charts.", vapply(panels, `[[`, "", "name"))
 }
@@ -47,7 +56,7 @@ autoplot.espalier_run_table <- function(object, metric = NULL, curves = NULL, ..
   found$drawn$label <- factor(found$drawn$label, rev(unique(found$drawn$label)))
   ggplot2::ggplot(found$drawn, ggplot2::aes(.data$value, .data$label)) +
     ggplot2::geom_point(colour = .series_colours[1L]) +
-    ggplot2::labs(title = title, x = NULL, y = NULL)
+    ggplot2::labs(title = title, x = "last value", y = NULL)
 }
 
 #' @rdname autoplot.Run
@@ -93,6 +102,9 @@ gg_series <- function(panels, title, labels = NULL) {
       colour = NULL, linetype = NULL, shape = NULL
     ) +
     ggplot2::theme(legend.position = "top")
+  if (all(data$x == round(data$x), na.rm = TRUE)) {
+    plot <- plot + ggplot2::scale_x_continuous(breaks = function(limits) axis_ticks(pretty(limits), data$x))
+  }
   if (max(table(data$panel, data$series)) <= styles$points) {
     plot <- plot + ggplot2::geom_point(na.rm = TRUE, show.legend = length(keyed) > 0L)
   }

@@ -12,6 +12,7 @@
 #' @param status String: only runs in this state count. Default: `"Completed"`. `NULL`: all.
 #' @param include_children Logical: whether runs with a parent count too, if `x` is a workspace or an experiment.
 #'   Default: `FALSE`.
+#' @param ... Not used. An argument that `best_run()` doesn't have is an error.
 #' @return A `Run` object.
 #' @section Errors:
 #' * `espalier_error_run_missing`: none of the runs has a value.
@@ -28,9 +29,13 @@
 #' best_run(exp, "loss", maximize = FALSE)
 #' best_run(ws, "loss", maximize = FALSE, which = "best")
 #' @export
-best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Completed", include_children = FALSE) {
+best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Completed", include_children = FALSE, ...) {
   if (missing(x)) abort_missing("x")
-  check_string(metric, "metric")
+  check_string(quoted_metric(metric, substitute(metric)), "metric")
+  if ("goal" %in% names(list(...))) {
+    espalier_abort("bad_argument", "best_run() has no argument `goal`.", "Use maximize = FALSE for the smallest value.", argument = "goal")
+  }
+  refuse_unknown_options(names(list(...)) %||% rep("", ...length()), setdiff(names(formals(best_run)), "..."))
   check_flag(maximize, "maximize")
   check_choice(which, c("last", "best", "first"), "which")
   check_string(status, "status", null = TRUE)
@@ -44,8 +49,21 @@ best_run <- function(x, metric, maximize = TRUE, which = "last", status = "Compl
   }
   runs <- unclass(x)
   paths <- unique(vapply(runs, function(run) run$workspace_path, ""))
-  if (length(paths) > 1L) espalier_abort("bad_argument", "The runs of `x` are of several workspaces.", "Give those of one.", argument = "x")
+  if (length(paths) > 1L) espalier_abort("bad_argument", "Can't compare runs of several workspaces.", "Give `x` the runs of one.",
+                                         argument = "x")
   best(workspace_of(runs[[1L]]), run_ids = as.list(vapply(runs, function(run) run$id, "")))
+}
+
+#' A metric's name; of a name without quotes an error that shows it in quotes
+#' @noRd
+quoted_metric <- function(metric, expression) {
+  if (missing(metric)) abort_missing("metric")
+  tryCatch(metric, error = function(e) {
+    if (!is.name(expression) && is.null(filter_field(expression))) stop(e)
+    name <- sub("^metrics?[._$]", "", gsub("`", "", deparse1(expression), fixed = TRUE))
+    espalier_abort("bad_argument", sprintf("`metric` must be one string, and there is no object `%s`.", deparse1(expression)),
+                   sprintf("Write the name in quotes: best_run(x, \"%s\").", name), argument = "metric")
+  })
 }
 
 workspace_of <- function(run) Workspace$new(identity = c(path = run$workspace_path))

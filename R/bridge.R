@@ -120,8 +120,8 @@ is_forked <- function() {
 
 abort_forked <- function() {
   espalier_abort(
-    "forked", "This process was forked from a session in which Python was already running.",
-    c("Forked workers (mclapply, multicore futures) cannot use the core; logging in a job works in them.",
+    "forked", "Can't use the core in this process: it was forked from a session that had started Python.",
+    c("Forked workers (mclapply, multicore futures) can't use the core. Logging in a job works in them.",
       "Use PSOCK clusters, callr or mirai, or call espalier in the parent only."),
     pid = Sys.getpid(), parent_pid = .bridge$pid
   )
@@ -250,10 +250,10 @@ core_folders <- function() {
 
 abort_start <- function(error, choice) {
   espalier_abort(
-    "python_missing", "Python could not be started.",
-    c(sprintf("It was chosen by %s; reticulate %s can start Python %s.", choice$how, reticulate_version(),
+    "python_missing", "Can't start Python.",
+    c(sprintf("It was chosen by %s. reticulate %s can start Python %s.", choice$how, reticulate_version(),
               python_range()),
-      "espalier_sitrep() shows what was found, with one fix for each problem."),
+      "espalier_sitrep() reports each problem with its fix."),
     parent = error
   )
 }
@@ -262,7 +262,7 @@ abort_if_unmet <- function(state) {
   if (utils::compareVersion(state$version, "3.9") < 0) {
     espalier_abort(
       "python_unmet",
-      sprintf("This session runs Python %s (%s); espalier needs 3.9 or later.", state$version, state$python),
+      sprintf("Can't use this session's Python %s (%s): espalier needs 3.9 or later.", state$version, state$python),
       paste0("It was chosen by ", state$how, ". Restart R without that choice, or choose a newer Python."),
       python = state$python
     )
@@ -270,14 +270,14 @@ abort_if_unmet <- function(state) {
   if (!is.null(state$foreign)) {
     espalier_abort(
       "python_unmet",
-      sprintf("This session's Python has loaded another module named espalier, from %s.", state$foreign),
+      sprintf("Can't use this session's Python: it has loaded another module named espalier, from %s.", state$foreign),
       "Restart R, and call espalier before the code that imports that module.", python = state$python
     )
   }
   for (need in Filter(function(need) isTRUE(need$loaded), state$unmet)) {
     espalier_abort(
       "python_unmet",
-      sprintf("This session's Python has loaded %s %s; espalier needs %s or later.", need$name, need$found,
+      sprintf("Can't use this session's Python: it has loaded %s %s, and espalier needs %s or later.", need$name, need$found,
               need$need),
       sprintf("Restart R and call espalier first, or run: %s -m pip install \"%s>=%s\"", shQuote(state$python),
               need$name, need$need),
@@ -294,7 +294,7 @@ bridge_complete <- function(entry, state) {
   wanted <- vapply(state$unmet, function(need) sprintf("%s>=%s", need$name, need$need), "")
   site <- tryCatch(managed_site(), espalier_error = function(e) {
     espalier_abort(
-      "python_unmet", sprintf("%s lacks what espalier needs: %s.", state$python, paste(wanted, collapse = ", ")),
+      "python_unmet", sprintf("Can't use %s: it lacks %s.", state$python, paste(wanted, collapse = ", ")),
       sprintf("Run install_espalier(), or: %s -m pip install %s", shQuote(state$python),
               paste(shQuote(wanted), collapse = " ")),
       python = state$python, parent = e

@@ -2,6 +2,15 @@
 
 .thresholds <- 101L # of an accuracy table
 .bins <- 20L        # about so many, with round edges
+.max_classes <- 1000L
+
+#' A matrix of classes grows with their square: real numbers that were taken for classes end here
+#' @noRd
+check_class_count <- function(count) {
+  if (count > .max_classes) {
+    refuse_payload(sprintf("it has %d classes", count), sprintf("At most %d are possible. Are these numbers rather than classes?", .max_classes))
+  }
+}
 
 #' @param value True classes, or a table, or what has one (caret's and yardstick's confusion matrices).
 #' @noRd
@@ -13,6 +22,7 @@ confusion_counts <- function(value, predicted) {
   check_pairs(value, predicted)
   shown <- !is.na(value) & !is.na(predicted)
   labels <- union(class_labels(value), class_labels(predicted))
+  check_class_count(length(labels))
   counts <- table(factor(value[shown], labels), factor(predicted[shown], labels))
   list(class_labels = labels, matrix = matrix(as.integer(counts), length(labels)))
 }
@@ -33,6 +43,7 @@ labelled_counts <- function(counts) {
     return(list(class_labels = labels, matrix = matrix(as.vector(counts), nrow(counts))))
   }
   labels <- union(names[[1L]], names[[2L]])
+  check_class_count(length(labels))
   square <- matrix(0, length(labels), length(labels), dimnames = list(labels, labels))
   square[names[[1L]], names[[2L]]] <- as.vector(counts)
   list(class_labels = labels, matrix = unname(square))

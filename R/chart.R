@@ -3,13 +3,19 @@
 #' The charts of a metric: one that was logged once as it is, else a list
 #' @noRd
 charts_of <- function(texts) {
-  charts <- lapply(texts, function(text) as_chart(jsonlite::fromJSON(text)))
+  # (fromJSON() would fetch a text that is a URL, and read one that is a path)
+  charts <- lapply(texts, function(text) {
+    tryCatch(as_chart(jsonlite::parse_json(text, simplifyVector = TRUE)), error = function(e) {
+      espalier_abort("damaged", "Can't read a chart of the run: its payload isn't a chart's JSON.", parent = e)
+    })
+  })
   if (length(charts) == 1L) charts[[1L]] else charts
 }
 
 as_chart <- function(payload) {
   data <- payload$data
-  labels <- data$class_labels
+  # (labels come from jobs, and go to terminals and pictures)
+  if (length(data$class_labels)) data$class_labels <- labels <- safe_line(data$class_labels)
   if (payload$schema_type == "confusion_matrix") dimnames(data$matrix) <- list(truth = labels, predicted = labels)
   for (field in intersect(names(data), c("probability_tables", "percentile_tables"))) {
     dimnames(data[[field]]) <- list(labels, NULL, c("TP", "FP", "TN", "FN"))
@@ -22,9 +28,9 @@ as_chart <- function(payload) {
 
 chart_title <- function(x) gsub("_", " ", x$schema_type, fixed = TRUE)
 
-#' @export
-print.espalier_chart <- function(x, ...) {
-  about <- switch(x$schema_type,
+# What a chart shows, in a line.
+chart_facts <- function(x) {
+  switch(x$schema_type,
     confusion_matrix = sprintf("%d classes, %s rows", nrow(x$data$matrix), format(sum(x$data$matrix), big.mark = ",")),
     accuracy_table = {
       curves <- roc_curves(x)
@@ -32,7 +38,11 @@ print.espalier_chart <- function(x, ...) {
     },
     sprintf("%d bins, %s rows", length(x$data$bin_counts), format(sum(x$data$bin_counts), big.mark = ","))
   )
-  cat("<", chart_title(x), "> ", safe_line(about), "\n", sep = "")
+}
+
+#' @export
+print.espalier_chart <- function(x, ...) {
+  cat("<", chart_title(x), "> ", safe_line(chart_facts(x)), "\n", sep = "")
   if (x$schema_type == "confusion_matrix" && nrow(x$data$matrix) <= 20L) print(x$data$matrix, ...)
   invisible(x)
 }
@@ -58,6 +68,26 @@ as.data.frame.espalier_chart <- function(x, ...) {
     )
   )
 }
+
+#' @export
+summary.espalier_chart <- function(object, ...) object
+
+#' @rawNamespace S3method(utils::str,espalier_chart)
+#' @noRd
+str.espalier_chart <- function(object, ...) cat(" <", chart_title(object), "> ", safe_line(chart_facts(object)), "\n", sep = "")
+
+#' @export
+as.matrix.espalier_chart <- function(x, ...) as.matrix(as.data.frame(x))
+
+# A confusion matrix is used as one: `x["yes", "no"]`, as.matrix(), as.table().
+#' @export
+as.matrix.espalier_confusion_matrix <- function(x, ...) x$data$matrix
+
+#' @export
+as.table.espalier_confusion_matrix <- function(x, ...) as.table(x$data$matrix)
+
+#' @export
+`[.espalier_confusion_matrix` <- function(x, ...) x$data$matrix[...]
 
 thresholds_frame <- function(data, by) {
   thresholds <- data[[paste0(by, "_thresholds")]]

@@ -55,9 +55,21 @@ abort_argument <- function(arg, wanted, value, hint = NULL, code = "bad_argument
 abort_missing <- function(arg, hint = NULL) {
   verb <- called_verb()
   of <- if (length(verb)) sprintf(" of %s()", verb) else ""
-  takes <- if (length(verb)) names(formals(verb, topenv()))
   espalier_abort("bad_argument", sprintf("The argument `%s`%s is missing.", arg, of),
-                 hint %||% if (length(takes)) sprintf("%s() takes %s.", verb, paste0("`", takes, "`", collapse = ", ")), argument = arg)
+                 hint %||% if (length(verb)) sprintf("For example: %s", example_call(verb, arg)), argument = arg)
+}
+
+#' A call of a verb with the arguments that it needs, by the names that help pages give their values
+#' @noRd
+example_call <- function(verb, arg) {
+  formals <- as.list(formals(verb, topenv()))
+  is_needed <- vapply(formals, identical, NA, quote(expr = ))
+  needed <- setdiff(union(names(formals)[is_needed], arg), "...")
+  usual <- c(workspace = "ws", x = "ws", experiment = "exp", config = "job", environment = "env", name = "\"name\"",
+             metric = "\"AUC\"", run_id = "\"latest\"", path = "\"path\"", grid = "list(rate = c(0.1, 0.01))")
+  values <- ifelse(needed %in% names(usual), usual[needed], needed)
+  is_late <- !needed %in% names(formals)[is_needed]
+  sprintf("%s(%s)", verb, paste0(ifelse(is_late, paste(needed, "= "), ""), values, collapse = ", "))
 }
 
 #' The name of the exported function that is being called, the innermost one; none where a method is

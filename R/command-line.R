@@ -23,7 +23,7 @@
 install_espalier_cli <- function(path = "~/.local/bin") {
   check_string(path, "path")
   if (.Platform$OS.type == "windows") {
-    espalier_abort("not_supported", "The command line isn't available on Windows.", "Use espalier from R.")
+    espalier_abort("not_supported", "Can't install the command line on Windows.", "Use espalier from R.")
   }
   launcher <- file.path(normalizePath(path, mustWork = FALSE), "espalier")
   if (file.exists(launcher) && !is_launcher(launcher)) {
@@ -53,12 +53,9 @@ is_launcher <- function(file) {
 agree_to_launcher <- function(launcher) {
   if (!interactive()) return(invisible())
   where <- managed_env() %||% managed_root()
-  say(c(
-    "This writes {.path {launcher}},",
-    " " = "and installs click and jmespath (1 MB) into {.path {where}}."
-  ))
-  if (!isTRUE(utils::askYesNo("Go on?"))) {
-    espalier_abort("python_missing", "The command line was not installed.", "install_espalier_cli() installs it.")
+  say("This writes {.path {launcher}}, and installs two Python packages (1 MB) into {.path {where}}.")
+  if (!agrees("Go on?", default = TRUE)) {
+    espalier_abort("python_missing", "Can't install the command line without your consent.", "Call install_espalier_cli() again, and agree.")
   }
 }
 

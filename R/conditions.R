@@ -12,7 +12,9 @@
 #' @noRd
 espalier_abort <- function(code, message, hint = NULL, ..., call = verb_call(), parent = NULL) {
   hint <- if (length(hint) && any(nzchar(hint))) paste(hint, collapse = "\n")
-  text <- c(paste(message, collapse = "\n"), hint)
+  # (the last line of a failed run's error is the place of its log)
+  remedy <- if (!is.null(hint) && code != "run_failed") paste("i", gsub("\n", "\n  ", hint)) else hint
+  text <- c(paste(message, collapse = "\n"), remedy)
   if (inherits(parent, "condition")) {
     text <- c(text, paste("Caused by:", conditionMessage(parent)))
   }
@@ -33,8 +35,9 @@ verb_call <- function() {
   if (!isNamespace(space)) return(NULL)
   for (i in seq_len(sys.nframe())) {
     if (!identical(environment(sys.function(i)), space)) next
-    name <- verb_name(sys.call(i))
-    if (name %in% getNamespaceExports(space)) return(call(name))
+    # (a method of plot() is called by its own name)
+    name <- sub("^((auto)?plot)[.].*", "\\1", verb_name(sys.call(i)))
+    if (name %in% c(getNamespaceExports(space), "plot", "autoplot")) return(call(name))
   }
 }
 

@@ -115,8 +115,8 @@ environment_of_packages <- function(cran_packages, github_packages, custom_url_p
 environment_fields <- function(environment, docker, packages = NULL, shm_size = NULL) {
   if (!is.null(environment) && !is.null(packages)) {
     espalier_abort(
-      "bad_argument", "Give either `environment` or packages and images of the job's own, and not both.",
-      "Packages are named in r_environment() then."
+      "bad_argument", "Can't use both `environment` and the job's own packages or images.",
+      "Name the packages in r_environment()."
     )
   }
   docker <- docker_argument(docker)

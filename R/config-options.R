@@ -123,8 +123,8 @@ all_options <- function(built, flat) {
       abort_argument(arg, sprintf("made by %s_options()", sub("s$", "", arg)), built[[arg]])
     }
     if (length(given)) {
-      espalier_abort("bad_argument", sprintf("`%s` and `%s` are both given.", arg, names(given)[1L]),
-                     sprintf("Give it in `%s` alone.", arg), argument = names(given)[1L])
+      espalier_abort("bad_argument", sprintf("Can't use both `%s` and `%s`.", arg, names(given)[1L]),
+                     sprintf("Set it in `%s` alone.", arg), argument = names(given)[1L])
     }
     unclass(built[[arg]])
   }), recursive = FALSE)
@@ -139,7 +139,7 @@ refuse_unknown_options <- function(names, known) {
   espalier_abort(
     "bad_argument",
     if (nzchar(unknown[1L])) sprintf("%s() has no argument `%s`.", verb, unknown[1L])
-    else sprintf("%s() got an argument without a name that it has no place for.", verb),
+    else sprintf("%s() can't use an argument without a name.", verb),
     if (length(near)) sprintf("Did you mean `%s`?", near[1L]), argument = unknown[1L]
   )
 }

@@ -209,7 +209,7 @@ refuse_incomplete <- function(source_directory, entry_script, given) {
   } else {
     "Name the script, as a path in the folder: entry_script = \"train.R\"."
   }
-  espalier_abort("bad_argument", "`entry_script` is missing.", hint, argument = "entry_script")
+  espalier_abort("bad_argument", "Can't describe a job without `entry_script`.", hint, argument = "entry_script")
 }
 
 #' Parameters as values the core knows: strings, numbers, logicals, vectors of them

@@ -16,8 +16,8 @@ EspalierObject <- R6::R6Class("EspalierObject",
 
 object_check_identity <- function(identity) {
   if (!is.character(identity) || !length(identity) || anyNA(identity) || is.null(names(identity))) {
-    espalier_abort("bad_argument", "Objects of espalier are made by its verbs, not by $new().",
-                   "See ?workspace, ?experiment and ?submit_experiment.")
+    espalier_abort("bad_argument", "Can't make objects of espalier by $new().",
+                   "Use workspace(), experiment() or submit_experiment().")
   }
   identity[order(names(identity), method = "radix")]
 }
@@ -33,7 +33,9 @@ identity_of <- function(x) .subset2(x, ".__enclos_env__")$private$identity
   if (exists(name, envir = x, inherits = FALSE)) return(.subset2(x, name))
   class <- get0(class(x)[1L], asNamespace("espalier"), mode = "environment", inherits = FALSE)
   if (name %in% object_properties(class)) return(.subset2(class$new(identity = identity_of(x)), paste0("get_", name))())
-  if (!name %in% c(names(class$public_methods), names(class$active))) return(NULL)
+  # (as the column of a table of runs is called)
+  if (name == "run_id" && inherits(x, "Run")) return(.subset2(x, "id"))
+  if (!name %in% c(names(class$public_methods), names(class$active))) abort_no_field(x, class, name)
   .subset2(class$new(identity = identity_of(x)), name)
 }
 
@@ -43,6 +45,15 @@ object_properties <- function(class) {
   needs_none <- function(method) !any(vapply(formals(method), identical, NA, quote(expr = )))
   getters <- Filter(needs_none, class$public_methods[startsWith(names(class$public_methods) %||% character(), "get_")])
   setdiff(substring(names(getters), 5L), c(names(class$public_methods), names(class$active)))
+}
+
+abort_no_field <- function(x, class, name) {
+  known <- utils::.DollarNames(x, "")
+  verb <- sprintf("get_%s_%s", tolower(class(x)[1L]), name)
+  near <- known[which.min(utils::adist(name, known)[1L, ])]
+  hint <- if (verb %in% getNamespaceExports("espalier")) sprintf("Use %s().", verb)
+  else if (utils::adist(name, near)[1L] <= max(1, nchar(name) / 3)) sprintf("Did you mean `%s`?", near)
+  espalier_abort("bad_argument", sprintf("Can't find `%s` in a <%s> object.", name, class(x)[1L]), hint, argument = name)
 }
 
 #' One of those strings, or NULL
@@ -107,7 +118,7 @@ summary.EspalierObject <- function(object, ...) object
 #' @export
 Ops.EspalierObject <- function(e1, e2) {
   if (!.Generic %in% c("==", "!=")) {
-    espalier_abort("bad_argument", sprintf("Objects of espalier can be compared by == and !=, not by %s.", .Generic))
+    espalier_abort("bad_argument", sprintf("Can't compare objects of espalier by %s.", .Generic), "Use == or !=.")
   }
   same <- inherits(e1, "EspalierObject") && inherits(e2, "EspalierObject") &&
     identical(class(e1), class(e2)) && identical(identity_of(e1), identity_of(e2))
@@ -125,12 +136,16 @@ all.equal.EspalierObject <- function(target, current, ...) {
 .DollarNames.EspalierObject <- function(x, pattern = "") {
   names <- setdiff(ls(x), c("initialize", "print", "format"))
   class <- get0(class(x)[1L], asNamespace("espalier"), mode = "environment", inherits = FALSE)
-  grep(pattern, sort(c(names, object_properties(class))), value = TRUE)
+  grep(pattern, sort(c(names, if (inherits(x, "Run")) "run_id", object_properties(class))), value = TRUE)
 }
+
+# What completion offers; an environment's own names show none of what is looked up.
+#' @export
+names.EspalierObject <- function(x) .DollarNames.EspalierObject(x)
 
 #' An active binding was assigned to
 #' @noRd
 abort_read_only <- function(class, name) {
-  espalier_abort("bad_argument", sprintf("`%s` of a <%s> cannot be set; it is only read.", name, class),
+  espalier_abort("bad_argument", sprintf("Can't set `%s` of a <%s>: it is read-only.", name, class),
                  argument = name)
 }

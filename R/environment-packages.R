@@ -94,7 +94,7 @@ secret_argument <- function(x, arg) {
   if (is.null(x)) return(NULL)
   if (inherits(x, "espalier_secret_name")) return(unclass(x))
   espalier_abort(
-    "bad_argument", sprintf("`%s` must be the name of a secret, keyvault_secret(\"<name>\"), not its text.", arg),
+    "bad_argument", sprintf("Can't use the text of a secret in `%s`: give its name.", arg),
     c("Put the text into the workspace's keyvault, and name it here:",
       "  set_secrets(get_default_keyvault(ws), list(<name> = \"...\"))",
       sprintf("  %s = keyvault_secret(\"<name>\")", arg)),
@@ -160,7 +160,7 @@ package_fields <- function(item, arg, key) {
   fields <- unclass(item)
   if (!key %in% names(fields)) {
     verb <- if (key == "name") "cran_package()" else "github_package()"
-    espalier_abort("bad_argument", sprintf("`%s` holds something that is not made by %s.", arg, verb), argument = arg)
+    espalier_abort("bad_argument", sprintf("Can't use `%s`: an element isn't made by %s.", arg, verb), argument = arg)
   }
   # (lists as azuremlsdk makes them have no class, and a token in them is as plain)
   if (!is.null(fields$auth_token) && !inherits(item, "espalier_package")) {

@@ -110,7 +110,7 @@ session_packages <- function(packages) {
   if (is.null(packages)) return(setdiff(sort(loadedNamespaces(), method = "radix"), "espalier"))
   missing <- Filter(function(package) !nzchar(system.file(package = package)), packages)
   if (length(missing)) {
-    espalier_abort("bad_argument", sprintf("`packages`: %s is not installed.", encodeString(missing[1L], quote = "\"")),
+    espalier_abort("bad_argument", sprintf("Can't find the installed package %s.", encodeString(missing[1L], quote = "\"")),
                    argument = "packages")
   }
   packages

@@ -193,7 +193,7 @@ version_argument <- function(x, arg) {
   if (inherits(x, "numeric_version")) return(as.character(x))
   if (arg == "version" && is.numeric(x)) return(format(check_number(x, arg), scientific = FALSE))
   if (is.numeric(x) && !is.object(x)) {
-    abort_argument(arg, "a string", x, "Quote it, \"4.3\": as numbers 4.10 and 4.1 are the same.")
+    abort_argument(arg, "a string", x, "Quote it, \"4.3\". As numbers, 4.10 and 4.1 are the same.")
   }
   enc2utf8(check_string(x, arg))
 }

@@ -117,7 +117,7 @@ look_again <- function() for (dir in names(.gates)) .gates[[dir]]$due <- -Inf
 
 refuse_logs <- function(dir, why) {
   if (!is.null(.gates[[dir]])) rm(list = dir, envir = .gates)
-  message <- paste0("Nothing can be logged to the run ", basename(dir), ": ", why$text)
+  message <- paste0("Can't log to the run ", basename(dir), ": ", why$text)
   if (is.null(job_dir())) espalier_abort(why$code, paste0(message, "."), why$hint, run_id = basename(dir))
   logging_failed(dir, message, "The script goes on.")
   FALSE

@@ -1,6 +1,7 @@
 #' Get or create an experiment
 #'
-#' Use this to name the group of runs that a job is submitted to. An experiment comes into being with its first run.
+#' Use this to name the group of runs that a job is submitted to. The first run creates the experiment, and
+#' [list_experiments()] shows it from then on. A new name that is nearly that of another experiment is reported.
 #'
 #' @param workspace A [workspace()].
 #' @param name String: name of the experiment. The rule is that of [workspace()].
@@ -16,7 +17,12 @@
 experiment <- function(workspace, name) {
   check_object(workspace, "Workspace", "workspace")
   check_name(name)
-  Experiment$new(identity = c(workspace = workspace$path, name = name))
+  found <- Experiment$new(identity = c(workspace = workspace$path, name = name))
+  near <- if (is.null(job_dir())) misspelled_experiment(found)
+  if (length(near) && first_time(paste("experiment", workspace$path, name))) {
+    say(c(i = "Experiment {.val {name}} is new. There is {.val {near}} too. Did you mean it?"))
+  }
+  found
 }
 
 #' Submit a job
@@ -66,7 +72,7 @@ submit_experiment <- function(experiment, config, tags = NULL, reuse = FALSE) {
   )
   tell_submitted(result, values)
   if (isTRUE(result$reused)) {
-    say(c(i = "Nothing has changed since run {.val {result$run_id}}: that one is returned, nothing is run."))
+    say(c(i = "Nothing has changed since run {.val {result$run_id}}, so it is returned and nothing is run."))
   } else if (reuse) {
     say(c(i = "No completed run can be reused: run {.val {result$run_id}} is a new one."))
   }
@@ -145,7 +151,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
       check_string(outside_links, "outside_links")
     ),
     function(run) {
-      say(c(i = "Run {.val {run$id}} was begun before the interrupt.",
+      say(c(i = "Run {.val {run$id}} started before the interrupt.",
             " " = "End it: {.code fail_run(get_run(ws, \"{run$id}\"))}"))
     }
   )
@@ -210,7 +216,7 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #'
 #' * A metric that was logged more than once has its last value. `first(metrics.loss)`, `min(metrics.loss)` and
 #'   `max(metrics.loss)` are others, in `filter` and in `sort`. They become columns of that name:
-#'   `x[["min(metric_loss)"]]`. `NA` and `NaN` don't count.
+#'   `x[["min(metric_loss)"]]`. The least and largest value ignore `NA` and `NaN`.
 #' * A run that lacks a value is left out by a comparison and by its opposite.
 #' * Times compare with a POSIXct, a Date, `"2026-03-01"`, `"2026-03-01T12:00:00Z"` (UTC unless it has another zone), or
 #'   `"7 days"`, which is before now.
@@ -224,8 +230,8 @@ start_logging_run <- function(experiment, outputs = NULL, snapshot_directory = N
 #' @param x An [experiment()] or a [workspace()].
 #' @param filter Condition that the runs must meet, `metrics.AUC > 0.85 & tags.stage == "prod"`, or its text. Default:
 #'   all runs.
-#' @param sort Character vector: columns to sort by, with `-` for the largest first, `"-metrics.AUC"`. Runs without a
-#'   value come last. Default: newest first.
+#' @param sort Character vector: columns to sort by, with `-` for the largest first: `"-metrics.AUC"`, or
+#'   `"-metric_AUC"` as in the table. Runs without a value come last. Default: newest first.
 #' @param n Number of runs at most. Default: all.
 #' @param experiment An [experiment()].
 #' @param type String: only runs of this type, `"script"`, `"command"` or `"interactive"`. Default: all.
@@ -297,6 +303,18 @@ near_experiment <- function(x) {
   # (names of a series differ in their numbers, and mean what they say)
   near <- which(distance <= nchar(x$name) / 2 & gsub("[0-9]", "", names) != gsub("[0-9]", "", x$name))
   if (length(near)) names[near[which.min(distance[near])]]
+}
+
+#' The experiment that a new name may be a misspelling of: one letter more, less or other, or two that are exchanged
+#' @noRd
+misspelled_experiment <- function(x) {
+  # (a workspace that is gone is reported by the call that needs it)
+  names <- tryCatch(x$workspace$experiments$list()$experiment, espalier_error = function(e) NULL)
+  if (x$name %in% names || nchar(x$name) < 4L) return(NULL)
+  letters_of <- function(names) vapply(strsplit(tolower(names), ""), function(each) paste(sort(each), collapse = ""), "")
+  distance <- utils::adist(x$name, names, ignore.case = TRUE)[1L, ]
+  is_near <- distance < 2 | distance == 2 & letters_of(names) == letters_of(x$name)
+  utils::head(names[is_near & gsub("[0-9]", "", names) != gsub("[0-9]", "", x$name)], 1L)
 }
 
 #' @rdname list_runs
@@ -380,6 +398,6 @@ states_summary <- function(table) {
   groups <- split(as.numeric(table$duration_seconds), factor(table$status, unique(table$status)))
   data.frame(
     status = names(groups) %||% character(), runs = lengths(groups, use.names = FALSE),
-    duration_seconds = vapply(groups, sum, 0, na.rm = TRUE, USE.NAMES = FALSE), stringsAsFactors = FALSE
+    total_seconds = vapply(groups, sum, 0, na.rm = TRUE, USE.NAMES = FALSE), stringsAsFactors = FALSE
   )
 }

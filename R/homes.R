@@ -59,7 +59,7 @@ private_folder <- function(shared = c("/var/tmp", "/tmp")) {
   }
   espalier_abort(
     "not_supported",
-    sprintf("This user has no home folder that can be written, and no private folder espalier-%s in %s.", uid, shared[1L]),
+    sprintf("Can't find a folder to write to: neither a home folder nor a private folder espalier-%s in %s.", uid, shared[1L]),
     "Set HOME, or R_USER_DATA_DIR, R_USER_CACHE_DIR, ESPALIER_STATE_DIR and ESPALIER_CACHE_DIR, to folders of your own."
   )
 }

@@ -21,13 +21,26 @@
 #' set_host_resources(cpus = 2)
 #' }
 #' @export
-get_host_resources <- function() Host__resources()
+get_host_resources <- function() host_table(Host__resources())
+
+host_table <- function(found) structure(found, class = c("espalier_host_resources", class(found)))
+
+#' @export
+print.espalier_host_resources <- function(x, ...) {
+  shown <- drop_table_class(x)
+  for (column in intersect(c("total", "free"), names(shown))) {
+    values <- as.numeric(shown[[column]])
+    shown[[column]] <- ifelse(shown$resource %in% "memory", format_bytes(values), vapply(values, format, ""))
+  }
+  print_plain(shown, ...)
+  invisible(x)
+}
 
 #' @rdname get_host_resources
 #' @export
 set_host_resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
   ids <- if (is.null(gpus)) NULL else check_strings(as.character(gpus), "gpus")
-  invisible(Host__resources(check_number(cpus, "cpus", null = TRUE), ids, memory_argument(memory, "memory")))
+  invisible(host_table(Host__resources(check_number(cpus, "cpus", null = TRUE), ids, memory_argument(memory, "memory"))))
 }
 
 #' Start queued runs after a reboot
@@ -49,7 +62,7 @@ set_host_resources <- function(cpus = NULL, gpus = NULL, memory = NULL) {
 #' @export
 install_keeper <- function() {
   status <- Host__keeper_install()
-  say(c(v = "After a reboot the queue is moved on by {status$how}.", " " = "Undo: {.code uninstall_keeper()}"))
+  say(c(v = "After a reboot {status$how} starts queued runs.", " " = "Undo: {.code uninstall_keeper()}"))
   invisible(status)
 }
 

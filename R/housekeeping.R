@@ -3,7 +3,8 @@
 #' Delete runs or an experiment
 #'
 #' Use these to free disk space: they delete ended runs for good, with the runs below them. `dry_run = TRUE` lists them
-#' first.
+#' first. An interactive session asks before it deletes more than one run. An explicit `dry_run = FALSE` deletes without a
+#' question, as a script does.
 #'
 #' A run that hasn't ended is refused, and so is a run that it needs. The files of snapshots stay until
 #' [collect_garbage()], because other runs may share them. If R is killed meanwhile, each run is there whole or not at
@@ -38,7 +39,9 @@
 #' @export
 delete_run <- function(run, workspace = NULL, dry_run = FALSE) {
   chosen <- runs_of_one_workspace(run, "run", workspace)
-  deletion(chosen$housekeeping$delete_runs(chosen$ids, check_flag(dry_run, "dry_run")), dry_run)
+  check_flag(dry_run, "dry_run")
+  delete <- function(dry_run) deletion(chosen$housekeeping$delete_runs(chosen$ids, dry_run), dry_run)
+  if (missing(dry_run)) delete_if_agreed(delete) else delete(dry_run)
 }
 
 #' @rdname delete_run
@@ -46,7 +49,25 @@ delete_run <- function(run, workspace = NULL, dry_run = FALSE) {
 delete_experiment <- function(experiment, dry_run = FALSE) {
   check_object(experiment, "Experiment", "experiment")
   check_flag(dry_run, "dry_run")
-  deletion(experiment$workspace$housekeeping$delete_experiment(experiment$name, dry_run), dry_run)
+  delete <- function(dry_run) {
+    deletion(experiment$workspace$housekeeping$delete_experiment(experiment$name, dry_run), dry_run)
+  }
+  of <- sprintf(" of experiment \"%s\"", experiment$name)
+  if (missing(dry_run)) delete_if_agreed(delete, of) else delete(dry_run)
+}
+
+#' Delete runs; where a user sits before the session and several go, only with their consent
+#'
+#' @param delete Deletes them, or lists them only.
+#' @param of Whose runs they are, in the question.
+#' @noRd
+delete_if_agreed <- function(delete, of = "") {
+  if (!interactive()) return(delete(FALSE))
+  found <- delete(TRUE)
+  if (nrow(found) < 2L) return(delete(FALSE))
+  print(found)
+  if (agrees(sprintf("Delete %s%s?", number_of(nrow(found), "run"), of), default = FALSE)) return(delete(FALSE))
+  invisible(found)
 }
 
 #' Archive and restore runs
@@ -133,12 +154,15 @@ prune_runs <- function(x, older_than = NULL, status = NULL, larger_than = NULL, 
   if (!inherits(x, c("Experiment", "Workspace"))) abort_argument("x", "a workspace or an experiment", x)
   filter <- filter_text(substitute(filter), parent.frame())
   of_experiment <- inherits(x, "Experiment")
-  found <- (if (of_experiment) x$workspace else x)$housekeeping$prune_runs(
+  workspace <- if (of_experiment) x$workspace else x
+  keep_best <- best_rule(keep_best)
+  found <- workspace$housekeeping$prune_runs(
     experiment = if (of_experiment) x$name, status = status %||% character(),
     older_than = time_text(older_than, "older_than"), larger_than = byte_text(larger_than, "larger_than"),
-    filter = filter, keep_last = keep_last, keep_best = best_rule(keep_best),
+    filter = filter, keep_last = keep_last, keep_best = keep_best,
     keep_tagged = keep_tagged, dry_run = check_flag(dry_run, "dry_run")
   )
+  if (dry_run && nrow(found)) attr(found, "judged") <- metric_of_runs(workspace, keep_best$metric, found$run_id)
   deletion(found, dry_run)
 }
 
@@ -224,8 +248,10 @@ print.espalier_deletion <- function(x, n = 10L, ...) {
   cat(header("Deletion", facts = if (nrow(x)) c(paste(number_of(nrow(x), "run"), does), format_bytes(sum(x$size))) else "no run may go"), "\n", sep = "")
   if (!nrow(x)) return(invisible(x))
   shown <- utils::head(as.data.frame(x), n)
-  cat(sprintf("  %s  %s  %s  %s\n", format(shown$run_id), format(shown$status),
-              format(format_bytes(shown$size), justify = "right"), shown_path(shown$why)), sep = "")
+  judged <- attr(x, "judged")[shown$run_id]
+  metric <- if (length(judged)) paste0(format(ifelse(is.na(judged), "", judged)), "  ") else ""
+  cat(sprintf("  %s  %s  %s  %s%s\n", format(shown$run_id), format(shown$status),
+              format(format_bytes(shown$size), justify = "right"), shown_path(metric), shown_path(shown$why)), sep = "")
   if (nrow(x) > n) cat(sprintf("  ... and %d more; as.data.frame() has all.\n", nrow(x) - as.integer(n)))
   needed <- sum(!is.na(x$needed_by))
   if (needed) cat(sprintf("Runs that stay have read %s of these; see `needed_by`.\n", number_of(needed, "run")))
@@ -261,9 +287,23 @@ runs_of_one_workspace <- function(runs, arg, workspace) {
   list(housekeeping = found$groups[[1L]]$workspace$housekeeping, ids = found$ids)
 }
 
+#' The values of the metric by which runs were chosen, as text by their ids
+#' @noRd
+metric_of_runs <- function(workspace, metric, ids) {
+  if (is.null(metric)) return(NULL)
+  table <- workspace$runs$list(include_children = TRUE, include_archived = TRUE, run_ids = as.list(ids))
+  values <- table[[paste0("metric_", metric)]]
+  if (is.null(values)) return(NULL)
+  text <- paste(metric, vapply(values, function(value) format(value, digits = 4L), ""))
+  stats::setNames(ifelse(is.na(values), paste("no", metric), text), table$run_id)
+}
+
 #' Which runs are kept by a metric, as the core has it; a bare text is the name of the metric
 #' @noRd
 best_rule <- function(x) {
+  if (!is.null(x) && is.null(names(x)) && !is_string(x)) {
+    abort_argument("keep_best", "a metric with the number of runs", x, hint = "For example: keep_best = c(metric = \"AUC\", n = 2)")
+  }
   if (is_string(x) && is.null(names(x))) x <- c(metric = x)
   if (!is.null(x)) lapply(as.list(x), as.character)
 }

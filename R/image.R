@@ -127,6 +127,10 @@ get_build_log <- function(workspace, environment) {
 
 #' @export
 print.espalier_log <- function(x, ...) {
+  if (!length(x)) {
+    cat(attr(x, "nothing", exact = TRUE) %||% "No lines.", "\n", sep = "")
+    return(invisible(x))
+  }
   cat(paste0(safe_line(unclass(x)), "\n"), sep = "")
   invisible(x)
 }

@@ -66,7 +66,7 @@
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' dir.create(folder)
-#' script <- "message('trees: ', espalier::job_params(trees = 1L)$trees)"
+#' script <- "message('trees: ', espalier::job_params(trees = 1L, verbose = FALSE)$trees)"
 #' writeLines(script, file.path(folder, "train.R"))
 #' params <- list(trees = 100L, verbose = NULL)
 #' job <- script_run_config(folder, "train.R", script_params = params, cpus = 2)

@@ -56,8 +56,8 @@ check_defaults <- function(values) {
   if (!length(values)) return(invisible())
   names <- names(values)
   if (is.null(names) || !all(nzchar(names)) || anyDuplicated(names)) {
-    espalier_abort("bad_argument", "The defaults given to job_params() must be named, each name once.",
-                   "For instance job_params(trees = 500L, lr = 0.1).")
+    espalier_abort("bad_argument", "Can't use the defaults of job_params(): each needs a name, and each name once.",
+                   "Example: job_params(trees = 500L, lr = 0.1).")
   }
   for (name in names) {
     check_label(name, "parameter name")

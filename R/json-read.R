@@ -73,4 +73,4 @@ json_character <- function(escape) {
   if (codes == 0 || (codes >= 0xd800 && codes <= 0xdfff)) "\ufffd" else intToUtf8(codes)
 }
 
-abort_json <- function() espalier_abort("damaged", "What should be JSON is none.")
+abort_json <- function() espalier_abort("damaged", "Can't read a record: it isn't JSON.")

@@ -24,9 +24,9 @@ to_utf8 <- function(x, arg = "x") {
     at <- odd[which(refused)[1L]]
     espalier_abort(
       "bad_argument",
-      sprintf("`%s` has text that is neither UTF-8 nor marked with its encoding%s: %s", arg,
+      sprintf("Can't use `%s`: it has text that is neither UTF-8 nor marked with its encoding%s: %s", arg,
               if (length(x) > 1L) sprintf(" (element %d)", at) else "", escape_bytes(x[at])),
-      "Convert it first, for instance with iconv(x, \"latin1\", \"UTF-8\").",
+      "Convert it: iconv(x, \"latin1\", \"UTF-8\").",
       argument = arg
     )
   }

@@ -1,31 +1,38 @@
 #' Store and read secrets
 #'
-#' Tokens and passwords that jobs, environments and registries need are kept in the workspace's keyvault, by name. No
-#' script, record, image or log has to hold them: [estimator()] and [script_run_config()] take `secrets`, the names of
-#' those that the job may read, and the job reads them with [get_secrets_from_run()].
+#' Use these for tokens and passwords that jobs, environments and registries need. The workspace's keyvault holds them
+#' by name, encrypted.
 #'
-#' @section Where they are kept: encrypted (AES-256-GCM) in `keyvault.json` of the workspace, where names can be read and
-#'   values cannot. The key is a separate file in espalier's state folder, which only you can read; `keyvault$get_details()`
-#'   says where. Without it the secrets are lost. Both files together give the secrets away, so back them up to
-#'   different places. To use a copy of the workspace on another machine, copy the key too. Older
-#'   versions could use the keyring of the operating system, which a job in the background can't unlock; the error says
-#'   how to get at those secrets.
+#' To let a job read secrets, give [estimator()] or [script_run_config()] their names as `secrets`. The job reads them
+#' with [get_secrets_from_run()].
 #'
-#' @section Where they must not be put: in parameters, arguments, commands, variables, tags, names or environments, which are
-#'   kept in plain text. A text there that contains a value of 8 or more characters is refused if this session has set or
-#'   read the value.
+#' @section Storage:
+#' The values are encrypted (AES-256-GCM) in `keyvault.json` of the workspace. The names aren't. The key is a separate
+#' file in espalier's state folder, which only you can read. `keyvault$get_details()` shows where. Without the key the
+#' secrets are lost. Both files together reveal the secrets, so back them up to different places. A copy of the
+#' workspace on another machine needs the key too.
 #'
-#' @param workspace A workspace.
-#' @param keyvault What `get_default_keyvault()` gives.
-#' @param secrets For `set_secrets()` a named list, or character vector, of texts of at least 4 characters: shorter ones
-#'   could not be hidden in logs. Else the names of secrets. Names are made of letters, digits, `_`, `-` and `.`.
-#' @return `get_default_keyvault()` gives a `Keyvault` object; `get_secrets()` a named list with `NULL` for secrets that
-#'   don't exist; `list_secrets()` the names, sorted; `set_secrets()` nothing; `delete_secrets()`, invisibly, the names
-#'   of those there were. Values print as `<secret>`, and are otherwise strings: `as.character()` gives the bare text.
-#' @seealso `vignette("secrets")`.
-#' @section Errors: `espalier_error_bad_name`, `espalier_error_bad_argument`; `espalier_error_keyvault_locked` where the key
-#'   is missing, another's, or could have been read by others, or where an older version put the secrets into the
-#'   keyring of the operating system; `espalier_error_damaged`.
+#' Older versions could use the keyring of the operating system, which a job in the background can't unlock. The error
+#' explains how to get these secrets.
+#'
+#' @section Plain text:
+#' Parameters, arguments, commands, variables, tags, names and environments are kept in plain text. Don't put secrets
+#' there. A text that contains a value of 8 or more characters is refused if this session has set or read the value.
+#'
+#' @param workspace A [workspace()].
+#' @param keyvault A keyvault of `get_default_keyvault()`.
+#' @param secrets For `set_secrets()`, a named list or character vector of texts with at least 4 characters. Else a
+#'   character vector of names. Names consist of letters, digits, `_`, `-` and `.`.
+#' @return `get_default_keyvault()` returns a `Keyvault` object. `get_secrets()` returns a named list, with `NULL` for
+#'   secrets that don't exist. Its values are strings that print as `<secret>`. `as.character()` returns the text.
+#'   `list_secrets()` returns the sorted names, `set_secrets()` nothing, and `delete_secrets()` the deleted names,
+#'   invisibly.
+#' @section Errors:
+#' * `espalier_error_bad_name`, `espalier_error_bad_argument`: a name or a value isn't valid.
+#' * `espalier_error_keyvault_locked`: the key is missing, is another's, could be read by others, or an older version
+#'   put the secrets into a keyring.
+#' * `espalier_error_damaged`: the keyvault can't be read.
+#' @seealso [get_secrets_from_run()], `vignette("secrets")`
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' keyvault <- get_default_keyvault(ws)
@@ -50,7 +57,7 @@ set_secrets <- function(keyvault, secrets) {
   plain <- lapply(as.list(secrets), bare_secret)
   wrong <- names(Filter(Negate(is_string), plain))
   if (length(wrong)) {
-    espalier_abort("bad_argument", sprintf("The secret %s must be one string.", paste0("`", wrong, "`", collapse = ", ")))
+    espalier_abort("bad_argument", sprintf("Can't store the secret %s: its value must be one string.", paste0("`", wrong, "`", collapse = ", ")))
   }
   keyvault$set_secrets(plain)
   remember_secrets(Filter(function(value) nchar(value) >= 8L, unlist(plain)))
@@ -80,20 +87,19 @@ delete_secrets <- function(keyvault, secrets) {
 
 #' Read the secrets of a job
 #'
-#' Gives secrets that were attached to a run by `secrets` of [estimator()] or [script_run_config()]. Inside the job they come
-#' from memory that only the job's own processes, and others of the same user, can read; no Python is needed there. Elsewhere
-#' they come from the workspace's keyvault, as it is now.
+#' Use it in a job's script to read the secrets that the job was given by `secrets` of [estimator()] or
+#' [script_run_config()]. There it needs no Python. Elsewhere it reads them from the workspace's keyvault.
 #'
-#' What the job prints is searched for the values of its secrets, and `***` takes their place in the log: as they are,
-#' JSON-escaped, URL-encoded, and as base64, also where something else is encoded together with them; however the output is
-#' cut into pieces. Of texts with several lines each line of 4 or more characters is hidden, too. What the job writes to
-#' files, or logs as metrics, is its own affair; and no search finds a value that has been taken apart, compressed,
-#' encrypted, or has colour codes in its middle.
+#' The log shows `***` in place of the values, also if they are JSON-escaped, URL-encoded or in base64. Of a text with
+#' several lines, each line of 4 or more characters is hidden. Values aren't hidden in files and metrics, or if the job
+#' splits, compresses or encrypts them.
 #'
-#' @param run A run; in a job `get_current_run()`.
-#' @param secrets Names of secrets.
+#' @param run A run. In a job, `get_current_run()`.
+#' @param secrets Character vector: names of secrets.
 #' @return A named list of strings, which print as `<secret>`.
-#' @section Errors: `espalier_error_secret_missing`: not attached to the run, or no longer in the keyvault.
+#' @section Errors:
+#' * `espalier_error_secret_missing`: the run wasn't given the secret, or the keyvault doesn't have it any more.
+#' @seealso [set_secrets()], `vignette("secrets")`
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' set_secrets(get_default_keyvault(ws), list(token = "abc-123-def"))
@@ -110,8 +116,9 @@ get_secrets_from_run <- function(run, secrets) {
   missing <- setdiff(unlist(secrets), names(given))
   if (length(missing)) {
     espalier_abort(
-      "secret_missing", sprintf("The secret %s is not attached to the run %s.", paste(missing, collapse = ", "), id),
-      "Attach secrets when you submit: secrets = the names of what is in the workspace's keyvault."
+      "secret_missing",
+      sprintf("Can't read the secret %s: the run %s wasn't given it.", paste(missing, collapse = ", "), id),
+      "Give the job `secrets`, the names of secrets in the workspace's keyvault, when you submit it."
     )
   }
   lapply(given[unlist(secrets)], new_secret)
@@ -124,7 +131,7 @@ job_secrets <- function(path = Sys.getenv("ESPALIER_SECRETS")) {
   size <- file.size(path)
   if (is.na(size)) {
     espalier_abort(
-      "secret_missing", "Can't read the secrets of this job any more.",
+      "secret_missing", "Can't find the secrets of this job any more.",
       "Its run has ended, or this process runs as another user or in another container."
     )
   }
@@ -132,7 +139,7 @@ job_secrets <- function(path = Sys.getenv("ESPALIER_SECRETS")) {
   newline <- as.raw(10L)
   at <- match(newline, bytes) + 1L
   if (is.na(at) || rawToChar(bytes[seq_len(at - 2L)]) != "espalier secrets 1") {
-    espalier_abort("damaged", "What this job was given as its secrets cannot be read.")
+    espalier_abort("damaged", "Can't read the secrets of this job: their record is damaged.", "Submit the job again.")
   }
   found <- list()
   while (at <= length(bytes)) {

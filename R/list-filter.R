@@ -259,7 +259,7 @@ order_text <- function(expression, env) {
   sort <- tryCatch(eval(expression, env), error = function(e) {
     is_column <- is.name(expression) || called_name(expression) %in% c("-", "$")
     hint <- if (is_column) sprintf("Write it in quotes: sort = \"%s\".", gsub("[[:space:]]", "", deparse1(expression)))
-    espalier_abort("bad_argument", sprintf("`sort` can't be evaluated: %s.", conditionMessage(e)), hint, argument = "sort")
+    espalier_abort("bad_argument", sprintf("Can't evaluate `sort`: %s.", conditionMessage(e)), hint, argument = "sort")
   })
   if (is.null(sort)) return(NULL)
   if (!is.character(sort) || anyNA(sort)) abort_argument("sort", "names of columns, with `-` before those to sort from the largest", sort)

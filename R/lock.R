@@ -2,35 +2,38 @@
 
 #' Lock an environment to exact versions
 #'
-#' An environment may ask for packages without saying in which version. `lock_environment()` resolves it, with all that
-#' its packages need, to exact versions and keeps these in the workspace: builds and runs of the same definition take them
-#' from then on, on every machine. `get_environment_lock()` shows them.
+#' Use it to run the same packages on every machine, and later. `lock_environment()` resolves an environment to exact
+#' versions, with all packages it needs, and keeps them in the workspace. Builds and runs of the same definition use
+#' these from then on. `get_environment_lock()` shows them.
 #'
-#' R packages are looked up in the indexes of the environment's repositories, packages of conda channels are solved by
-#' py-rattler, and those of pip by uv, with their hashes. Nothing is installed. The lock is part of the environment's key:
-#' another lock, another image.
+#' Nothing is installed. R packages are looked up in the environment's repositories, conda packages are solved by
+#' py-rattler, and Python packages by uv, with their hashes. A new lock leads to a new image.
 #'
-#' Packages are resolved for the versions of R and Python that the environment asks for; so say which (`r_version`).
-#' Otherwise they are the R of this session and espalier's own Python, or, if only a container can give what the environment asks for, those of the
-#' default base images.
+#' Give the environment the versions of R and Python it is for (`r_version`). By default they are this session's R and
+#' espalier's Python. If only a container can provide the environment, they are those of the default base images.
 #'
-#' @param environment An environment, see [r_environment()].
 #' @param workspace A [workspace()].
-#' @param refresh Resolve again what was resolved before: to the newest versions.
-#' @return `lock_environment()`: the environment, invisibly. `get_environment_lock()`: a data frame with `package`, `version`,
-#'   `origin` (`"cran"`, `"github"`, `"url"`, `"bioconductor"`, `"pip"`, `"conda"`), `url` and `digest` (`NA` where there
-#'   is not one but several); without rows for an environment that was never locked.
-#' @section Errors: `espalier_error_package_missing`, `espalier_error_lock_failed`, `espalier_error_secret_missing`,
-#'   `espalier_error_interpreter_missing`, `espalier_error_workspace_read_only`.
+#' @param environment An environment, see [r_environment()].
+#' @param refresh `TRUE` resolves to the newest versions again. The default is `FALSE`.
+#' @return `lock_environment()` returns the environment, invisibly. `get_environment_lock()` returns a data frame with
+#'   `package`, `version`, `origin` (`"cran"`, `"github"`, `"url"`, `"bioconductor"`, `"pip"`, `"conda"`), `url` and
+#'   `digest` (`NA` if there are several). It has no rows for an environment without a lock.
+#' @section Errors:
+#' * `espalier_error_package_missing`: the repositories don't have a package.
+#' * `espalier_error_lock_failed`: no versions fit together.
+#' * `espalier_error_secret_missing`: the keyvault lacks a secret that a repository needs.
+#' * `espalier_error_interpreter_missing`: R or Python wasn't found.
+#' * `espalier_error_workspace_read_only`: the workspace can't be written.
+#' @seealso [r_environment()], `vignette("environments")`
 #' @examplesIf espalier:::espalier_python_ready()
 #' # a repository with one package, in place of CRAN
 #' folder <- tempfile()
 #' contrib <- file.path(folder, "src", "contrib")
 #' dir.create(contrib, recursive = TRUE)
 #' writeLines(c("Package: tidy", "Version: 1.2"), file.path(contrib, "PACKAGES"))
+#' package <- cran_package("tidy", repo = paste0("file://", folder))
 #'
 #' ws <- workspace("example", path = tempfile())
-#' package <- cran_package("tidy", repo = paste0("file://", folder))
 #' env <- r_environment("tidy", cran_packages = list(package))
 #' lock_environment(ws, env)
 #' get_environment_lock(ws, env)
@@ -41,7 +44,7 @@ lock_environment <- function(workspace, environment, refresh = FALSE) {
   refresh <- check_flag(refresh, "refresh")
   locked <- Environments__lock(workspace, environment, refresh, as.character(getRversion()))
   origins <- table(get_environment_lock(workspace, locked)$origin)
-  say("Environment {.val {locked$name}} is locked: {count_packages(origins)}.")
+  say("Locked environment {.val {locked$name}}: {count_packages(origins)}.")
   invisible(locked)
 }
 

@@ -74,7 +74,7 @@ plain_list <- function(x, arg) {
   if (length(seen) > 1L && !all(seen %in% c("integer", "double"))) {
     espalier_abort(
       "bad_argument",
-      sprintf("`%s` mixes values of kind %s; a logged list has one kind.", arg,
+      sprintf("Can't log `%s`: it mixes values of kind %s, and a logged list has one kind.", arg,
               paste(seen, collapse = ", ")),
       "Convert them first, for instance with vapply(x, as.character, \"\").", argument = arg
     )
@@ -90,7 +90,7 @@ plain_columns <- function(x, arg) {
   }
   names <- names(x)
   if (!length(x) || is.null(names) || anyNA(names) || !all(nzchar(names)) || anyDuplicated(names)) {
-    espalier_abort("bad_argument", sprintf("The columns of `%s` must have names that differ.", arg),
+    espalier_abort("bad_argument", sprintf("Can't use the columns of `%s`: each needs a name, and each name once.", arg),
                    if (!length(x)) "It has no columns.", argument = arg)
   }
   columns <- lapply(seq_along(x), function(i) {

@@ -1,7 +1,7 @@
 # Calls that may take long: the core works on a thread of its own (inst/python/espalier_bridge/jobs.py), and R looks at
 # it again and again. So an interrupt returns the prompt at once, whatever the core is at, and progress can be shown.
 
-# `watch`: what else is looked at while a call goes on.
+# `watch`: what else is looked at while a call goes on; `token` counts the calls.
 .long <- new.env(parent = emptyenv())
 
 #' Look at something again and again while a long call goes on
@@ -32,6 +32,7 @@ core_call_long <- function(class, method, identity = NULL, args_json = "{}", dec
 #' @noRd
 long_response <- function(jobs, request, decode) {
   display <- long_display()
+  token <- .long$token <- (.long$token %||% 0L) + 1L
   begun <- FALSE
   response <- list(running = TRUE)
   on.exit({
@@ -43,7 +44,7 @@ long_response <- function(jobs, request, decode) {
   call_off <- function(condition) {
     display$end()
     while (begun && isTRUE(response$running)) {
-      undisturbed(response <<- jsonlite::parse_json(jobs$cancel()))
+      undisturbed(response <<- jsonlite::parse_json(jobs$cancel(token)))
     }
     tell_late_result(response, decode)
   }
@@ -51,7 +52,7 @@ long_response <- function(jobs, request, decode) {
     # what was begun, and what it answered, is known before an interrupt is seen
     undisturbed({
       begun <- TRUE
-      response <- jsonlite::parse_json(jobs$start(request))
+      response <- jsonlite::parse_json(jobs$start(request, token))
     })
     while (isTRUE(response$running)) {
       if (!is.null(.long$watch)) .long$watch(display)

@@ -103,11 +103,11 @@ empty_object <- function() structure(list(), names = character())
 
 check_names_once <- function(names, arg) {
   if (is.null(names) || anyNA(names) || !all(nzchar(names))) {
-    espalier_abort("bad_argument", sprintf("The elements of `%s` must all be named.", arg), argument = arg)
+    espalier_abort("bad_argument", sprintf("Can't use `%s`: not all of its elements have names.", arg), argument = arg)
   }
   if (anyDuplicated(names)) {
     espalier_abort(
-      "bad_argument", sprintf("`%s` has the name \"%s\" more than once.", arg, names[anyDuplicated(names)]),
+      "bad_argument", sprintf("Can't use `%s`: it has the name \"%s\" more than once.", arg, names[anyDuplicated(names)]),
       argument = arg
     )
   }

@@ -60,11 +60,15 @@ draw_confusion <- function(data) {
   share <- counts / ifelse(totals > 0, totals, 1)
   shades <- grDevices::colorRampPalette(c("white", .series_colours[1L]))(101L)
   at <- cbind(as.vector(col(counts)), as.vector(row(counts)))
-  graphics::rect(at[, 1L] - 0.5, at[, 2L] - 0.5, at[, 1L] + 0.5, at[, 2L] + 0.5,
+  # (a picture of many cells is one object, not one of each cell)
+  if (count > 100L) {
+    cells <- matrix(shades[round(100 * share) + 1L], count)
+    graphics::rasterImage(cells, 0.5, count + 0.5, count + 0.5, 0.5, interpolate = FALSE)
+  } else graphics::rect(at[, 1L] - 0.5, at[, 2L] - 0.5, at[, 1L] + 0.5, at[, 2L] + 0.5,
                  col = shades[round(100 * as.vector(share)) + 1L], border = if (count <= 30L) "grey80" else NA)
   cell <- graphics::par("pin") / count
-  texts <- format(as.vector(counts), big.mark = ",", trim = TRUE)
-  if (max(graphics::strwidth(texts, "inches")) < 0.9 * cell[1L] && graphics::strheight("0", "inches") < 0.8 * cell[2L]) {
+  texts <- if (count <= 100L) format(as.vector(counts), big.mark = ",", trim = TRUE)
+  if (count <= 100L && max(graphics::strwidth(texts, "inches")) < 0.9 * cell[1L] && graphics::strheight("0", "inches") < 0.8 * cell[2L]) {
     graphics::text(at[, 1L], at[, 2L], texts, col = ifelse(as.vector(share) > 0.75, "white", "black"))
   }
   # (every second, third, ... class where there are too many for a label each)

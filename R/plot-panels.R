@@ -150,21 +150,41 @@ step_text <- function(ticks) {
   ifelse(ticks == 0, "0", paste0(text, c("k", "M", "G")[match(unit, c(1e3, 1e6, 1e9))]))
 }
 
+#' Of whole steps only the whole ticks: there is no step 1.5
+#' @noRd
+axis_ticks <- function(ticks, x) {
+  x <- x[is.finite(x)]
+  whole <- ticks[ticks == round(ticks)]
+  if (length(x) && all(x == round(x)) && length(whole)) whole else ticks
+}
+
+#' The only point of a panel, of which an axis would show nothing; `NULL` where there are more
+#' @noRd
+only_point <- function(panel) {
+  x <- unlist(lapply(panel$series, `[[`, "x"))
+  y <- unlist(lapply(panel$series, `[[`, "y"))
+  if (sum(is.finite(y)) == 1L && length(panel$series) == 1L) list(x = x[is.finite(y)], y = y[is.finite(y)])
+}
+
 draw_panel <- function(panel, settings, styles, ticks, label) {
   if (!is.null(panel$chart)) return(draw_chart(panel, styles))
   own <- settings[setdiff(names(settings), c("main", "xlab", "ylab", "col", "lty", "lwd", "pch", "type", "panel.first", "panel.last"))]
   usual <- list(
     x = NA, type = "n", bty = "l", las = 1, xlim = x_limits(panel, settings), ylim = y_limits(panel, settings), xaxt = "n"
   )
+  point <- only_point(panel)
+  if (!is.null(point)) usual$yaxt <- "n"
   if (grepl("y", settings$log %||% "", fixed = TRUE)) usual$x <- 1
   do.call(graphics::plot, c(utils::modifyList(usual, own), list(xlab = "", ylab = "")))
   eval(settings$panel.first)
   # (that of the lowest panels has its labels beyond the figure)
   if (is.null(settings$xaxt) && !isFALSE(settings$axes)) {
-    at <- graphics::axTicks(1L)
+    at <- axis_ticks(graphics::axTicks(1L), unlist(lapply(panel$series, `[[`, "x")))
+    if (!is.null(point)) at <- point$x
     graphics::axis(1L, at, labels = if (ticks) step_text(at) else FALSE, xpd = NA)
   }
   for (at in seq_along(panel$series)) draw_series(panel$series[[at]], style_at(styles, panel$series[[at]]$style %||% at), settings)
+  if (!is.null(point)) graphics::text(point$x, point$y, format(point$y), pos = 3L)
   eval(settings$panel.last)
   if (label) draw_label(panel$xlab, 1L, line = 1.5)
   draw_ylab(panel$ylab)
@@ -192,15 +212,15 @@ draw_series <- function(series, style, settings) {
 
 # Okabe and Ito's colours, which people with any kind of colour blindness tell apart; lines and marks differ as well, for
 # print without colours.
-.series_colours <- c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+.series_colours <- c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
 .series_marks <- c(16, 17, 15, 18, 1, 2, 0)
 
 series_styles <- function(count, settings = list()) {
   count <- max(1L, count)
-  # (without the lightest ones, which are lost on white)
-  colours <- if (count > 7L) grDevices::hcl.colors(ceiling(1.2 * count), "viridis") else .series_colours
+  # (the colours begin again with another line: a longer scale has neighbours that look the same)
+  lines <- if (count > length(.series_colours)) rep(1:6, each = length(.series_colours)) else 1:6
   list(
-    col = rep_len(as.character(settings$col %||% colours), count), lty = rep_len(settings$lty %||% 1:6, count),
+    col = rep_len(as.character(settings$col %||% .series_colours), count), lty = rep_len(settings$lty %||% lines, count),
     pch = rep_len(settings$pch %||% .series_marks, count), lwd = rep_len(settings$lwd %||% 1.4, count),
     points = if (count > 1L) 40L else 100L
   )

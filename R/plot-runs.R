@@ -2,26 +2,26 @@
 
 #' Compare a metric over runs
 #'
-#' Use it to compare the runs of a sweep. Of a metric that the runs logged more than once, as a loss of each epoch, the
-#' curves are laid over one another. Any other metric becomes a dot chart of its last values, a line for each run, in the
-#' order of the table.
+#' Use it to compare the runs of a sweep. The curves of a metric that was logged more than once, such as a loss, are
+#' laid over one another. Any other metric becomes a dot chart of its last values, a line for each run.
 #'
-#' Runs are labelled by the first tag or parameter that differs for each run, else by all parameters that differ, if
-#' these do, else by the last 8 characters of their ids. Labels that would take more than a third of the width are
-#' drawn shortened: names of parameters abbreviated, or their values alone. Runs without the
-#' metric are left out. At most 20 runs are laid over one another, the first of the table, and a message counts the others.
+#' Runs are labelled by the first tag or parameter that differs for each run. If there is none, they are labelled by all
+#' parameters that differ, or by the last 8 characters of their ids. Runs with the same parameters also have the end of
+#' their ids, as in `lr = 0.2 (f159)`. Long labels are shortened. Runs without the metric are left out. Curves are drawn of at most 20 runs, the first of the table, and a message counts the others.
 #'
-#' @param x What `list_runs()` returns, or some of its rows; or a list of runs of [submit_grid()] or
+#' @param x A table of [list_runs()] or some of its rows, or a list of runs of [submit_grid()] or
 #'   [get_runs_in_experiment()].
-#' @param metric Name of the metric, or of its column; by default the first one of numbers that isn't the same in all
-#'   runs. Curves may be of several metrics, a panel each.
-#' @param curves Whether to draw curves. By default if any of the runs logged the metric more than once, and the table
-#'   is one of [list_runs()].
-#' @param ... Of curves passed to [plot()][graphics::plot.default], as `log = "y"`; of dots to
-#'   [dotchart()][graphics::dotchart], where `labels`, `groups`, `pch`, `pt.cex`, `bg`, `color` and `lcolor`
-#'   may have a value for each row of `x`.
-#' @return The data frame drawn, invisibly: `run_id`, `label` and `value`; of curves also `name`, `step` and `time`.
-#' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
+#' @param metric String: name of the metric, or of its column. By default the first numeric one that differs between the
+#'   runs. For curves, a character vector gives a panel for each metric.
+#' @param curves `TRUE` draws curves, `FALSE` dots. By default curves if a run logged the metric more than once, and the
+#'   table is one of [list_runs()].
+#' @param ... For curves, passed to [plot()][graphics::plot.default]. For dots, passed to
+#'   [dotchart()][graphics::dotchart]. There `labels`, `groups`, `pch`, `pt.cex`, `bg`, `color` and `lcolor` may have a
+#'   value for each row of `x`.
+#' @return The data frame drawn, invisibly: `run_id`, `label` and `value`, and for curves `name`, `step` and `time`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: there is nothing to draw.
+#' @seealso [plot()][plot.Run] of one run, [best_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' for (rate in c(0.3, 0.1, 0.2)) {
@@ -71,9 +71,10 @@ compared_runs <- function(x, metric, curves) {
   metric[in_full] <- sub("^metric_", "", metric[in_full])
   unknown <- metric[!metric %in% metrics]
   if (length(unknown)) {
+    if (!length(metrics)) refuse_failed(as.character(x$status))
     espalier_abort(
-      "bad_argument", if (is.na(unknown[1L])) "These runs have no numeric metric." else
-        sprintf("These runs have no numeric metric \"%s\".", unknown[1L]),
+      "bad_argument", if (is.na(unknown[1L])) "Can't plot the runs: they have no numeric metric." else
+        sprintf("Can't plot the runs: they have no numeric metric \"%s\".", unknown[1L]),
       if (length(metrics)) paste0("Their metrics: ", paste(metrics, collapse = ", "), "; choose with metric =.")
       else "Log one in the script: log_metric_to_run(\"accuracy\", accuracy)."
     )
@@ -82,10 +83,10 @@ compared_runs <- function(x, metric, curves) {
     found <- curves_of_runs(x, metric, workspace)
     if (!is.null(found)) return(found)
     if (isTRUE(curves)) {
-      refuse_curves(if (is.null(workspace)) "The table doesn't come from list_runs()" else sprintf("No run logged \"%s\" more than once", metric[1L]))
+      refuse_curves(if (is.null(workspace)) "the table doesn't come from list_runs()" else sprintf("no run logged \"%s\" more than once", metric[1L]))
     }
   }
-  if (length(metric) > 1L) refuse_curves(sprintf("Dots are drawn of one metric, and no run logged \"%s\" more than once", metric[1L]))
+  if (length(metric) > 1L) refuse_curves(sprintf("dots show one metric, and no run logged \"%s\" more than once", metric[1L]))
   shown <- is.finite(x[[paste0("metric_", metric)]])
   table <- x[shown, , drop = FALSE]
   drawn <- data.frame(run_id = table$run_id, label = run_labels(table), value = table[[paste0("metric_", metric)]])
@@ -93,7 +94,7 @@ compared_runs <- function(x, metric, curves) {
 }
 
 refuse_curves <- function(problem) {
-  espalier_abort("bad_argument", paste0("Can't draw curves. ", problem, "."), "Give one metric, and curves = FALSE.")
+  espalier_abort("bad_argument", paste0("Can't draw curves: ", problem, "."), "Give one metric, and curves = FALSE.")
 }
 
 #' The curves of runs; `NULL` where there are none
@@ -133,7 +134,7 @@ draw_dots <- function(found, settings) {
   # (a line for each run, as long as it can be read)
   lines <- graphics::par("fin")[2L] / graphics::par("cin")[2L] - 4
   cex <- min(1, max(0.4, lines / nrow(drawn)))
-  margins <- c(if (is.null(own$xlab)) 2 else 3.2, 0.5, 2, 0.8)
+  margins <- c(if (identical(own$xlab, "")) 2 else 3.2, 0.5, 2, 0.8)
   old <- graphics::par(mar = margins, mgp = c(2, 0.6, 0))
   on.exit(graphics::par(old))
   labels <- if (is.null(own$labels)) {
@@ -141,7 +142,7 @@ draw_dots <- function(found, settings) {
   }
   usual <- list(
     x = drawn$value[upwards], labels = labels, pch = 19, lcolor = "grey80", main = "",
-    xlab = "", cex = cex
+    xlab = "last value", cex = cex
   )
   do.call(graphics::dotchart, utils::modifyList(usual, own))
   graphics::par(mar = margins) # (dotchart() puts back less than there was where it made the text small)
@@ -180,7 +181,12 @@ run_labels <- function(x, name = identity, sign = " = ") {
     labels <- do.call(paste, c(unname(Map(paste0, shown, sign, lapply(differing, format_label))), sep = ", "))
     if (length(labels) && !anyDuplicated(labels)) return(labels)
   }
-  substring(x$run_id, pmax(nchar(x$run_id) - 7L, 1L))
+  end_of_id <- function(count) substring(x$run_id, pmax(nchar(x$run_id) - count + 1L, 1L))
+  if (!length(params)) return(end_of_id(8L))
+  # (of all parameters: only what is still the same needs an id)
+  repeated <- labels %in% labels[duplicated(labels)]
+  labels[repeated] <- sprintf("%s (%s)", labels, end_of_id(if (anyDuplicated(end_of_id(4L))) 8L else 4L))[repeated]
+  labels
 }
 
 #' Labels in no more than so many inches: with names of parameters abbreviated, then their values alone, and those cut
@@ -196,11 +202,15 @@ fitted_labels <- function(x, labels, inches, cex) {
   fitted_texts(labels, inches)
 }
 
-#' Labels with the names of parameters abbreviated, and the values alone
+#' Labels with the names of parameters shorter and shorter, and the values alone
 #' @noRd
 short_labels <- function(x) {
   initials <- function(names) abbreviate(gsub("[._]", " ", names), 2L, named = FALSE)
-  list(run_labels(x, initials, "="), run_labels(x, function(names) "", ""))
+  # (the words of a name cut first: `learn_rate` is still read, `lr` has to be known)
+  shorter <- lapply(c(6L, 5L, 4L, 3L), function(count) {
+    run_labels(x, function(names) gsub(sprintf("([[:alnum:]]{%d})[[:alnum:]]+", count), "\\1", names), "=")
+  })
+  c(shorter, list(run_labels(x, initials, "="), run_labels(x, function(names) "", "")))
 }
 
 format_label <- function(values) {

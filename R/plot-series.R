@@ -64,10 +64,13 @@ panels_of_run <- function(run, metrics) {
   charts <- if (is.null(metrics) || !all(wanted %in% names(histories))) charts_of_run(run)
   known <- c(names(histories), names(charts))
   unknown <- setdiff(wanted, known)
-  if (length(unknown)) refuse_metric(sprintf("The run has no numeric metric \"%s\".", unknown[1L]), known)
+  if (length(unknown)) refuse_metric(sprintf("Can't plot the run: it has no numeric metric \"%s\".", unknown[1L]), known)
   repeated <- names(histories)[vapply(histories, nrow, 0L) > 1L]
   groups <- if (is.list(metrics)) metrics else metric_groups(metrics %||% c(repeated, names(charts)))
-  if (!length(groups)) refuse_metric("The run has no metric that was logged more than once.", known)
+  if (!length(groups)) {
+    if (!length(known)) refuse_failed(run$get_status())
+    refuse_metric("Can't plot the run: it has no metric that was logged more than once.", known)
+  }
   panels <- lapply(seq_along(groups), function(at) {
     names <- groups[[at]]
     drawn <- intersect(names, names(charts))
@@ -97,6 +100,21 @@ refuse_metric <- function(problem, known, argument = "metrics") {
     "bad_argument", problem,
     if (length(known)) sprintf("Its metrics: %s; choose with %s =.", paste(known, collapse = ", "), argument)
     else "Log one in the script, several times: log_metric_to_run(\"loss\", loss, step = i)."
+  )
+}
+
+#' Of runs that failed, and so have nothing to draw, show how to see why
+#' @noRd
+refuse_failed <- function(status) {
+  failed <- sum(status == "Failed", na.rm = TRUE)
+  if (!failed) return(invisible())
+  if (length(status) == 1L) {
+    espalier_abort("bad_argument", "Can't plot the run: it failed before it logged a metric.",
+                   "print(run) shows the error, get_run_log(run) the log.")
+  }
+  espalier_abort(
+    "bad_argument", sprintf("Can't plot these runs: none logged a numeric metric, and %d of %d failed.", failed, length(status)),
+    "list_runs(x, status == \"Failed\") shows their errors, get_run_log(run) the log of one."
   )
 }
 

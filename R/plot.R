@@ -1,20 +1,22 @@
 #' Plot the metrics of a run
 #'
-#' Use it to look at learning curves, also while the run goes on. Each metric that was logged more than once gets a panel,
-#' over its steps (or its order). Metrics of one quantity share a panel: `train_loss` and `val_loss`, `loss` and `val_loss`.
-#' Confusion matrices and what else [log_confusion_matrix_to_run()] describes are drawn as well.
+#' Use it to look at learning curves, also while the run goes on. Each metric that was logged more than once gets a
+#' panel. `train_loss` and `val_loss`, or `loss` and `val_loss`, share a panel. Charts of
+#' [log_confusion_matrix_to_run()] are drawn too.
 #'
-#' Panels are arranged by the size of the device. Of the metrics of a run as many are drawn as fit on one page, and a message
-#' names the others. Metrics that you name go to further pages. A line has a gap where a value is `NA`, `NaN` or
-#' infinite, and on a log scale where it isn't above zero. Of very long series each column of pixels shows the least and the largest value.
+#' As many panels are drawn as fit on one page, and a message names the others. Panels of metrics that you name go to
+#' further pages. A line has a gap at a value that is `NA`, `NaN` or infinite, or not above zero on a log scale. Of a
+#' very long series, each column of pixels shows the least and the largest value.
 #'
-#' @param x A run.
-#' @param metrics Names of the metrics to draw. In a list each element is a panel, with the element's name as its title:
-#'   `list(loss = c("train", "val"))`. By default all that were logged more than once, and all charts.
-#' @param ... Passed to [plot()][graphics::plot.default]: `log = "y"`, `ylim`, `col`, `lwd`, ... `main`, `xlab` and `ylab` take
-#'   the place of the run's id, the kind of step and the metric's name.
-#' @return The data frame drawn, invisibly: `name`, `step`, `value`, `time`.
-#' @section Errors: `espalier_error_bad_argument` when there is nothing to draw.
+#' @param x A run, or a chart of [get_run_metrics()].
+#' @param metrics Character vector: metrics to draw, a panel each. Or a list with an element for each panel, whose name
+#'   is the panel's title: `list(loss = c("train", "val"))`. By default all metrics that were logged more than once, and
+#'   all charts.
+#' @param ... Passed to [plot()][graphics::plot.default], such as `log = "y"`, `ylim`, `col`, `lwd`, `main`, `xlab`,
+#'   `ylab`.
+#' @return The data frame drawn, invisibly: `name`, `step`, `value` and `time`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: there is nothing to draw, or the run has no such metric.
 #' @seealso [plot()][plot.espalier_run_table] of several runs, [autoplot()][autoplot.Run] for ggplot2.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
@@ -49,7 +51,6 @@ fitting_panels <- function(panels) {
   panels[seq_len(fits)]
 }
 
-#' @param x A chart of [get_run_metrics()].
 #' @rdname plot.Run
 #' @export
 plot.espalier_chart <- function(x, ...) {
@@ -58,14 +59,16 @@ plot.espalier_chart <- function(x, ...) {
   invisible(as.data.frame(x))
 }
 
-#' Show what is known of a run
+#' Show the details of a run
 #'
-#' Prints the details of a run, as [get_run_details()] has them, and draws its metrics, as [plot()][plot.Run] does, where it
-#' has any to draw. It shows the run as it is now: call it again while the run goes on.
+#' Use it for a quick look at a run. It prints [get_run_details()], and draws the metrics as [plot()][plot.Run] does.
+#' Call it again while the run goes on.
 #'
 #' @param run A run.
 #' @return The run, invisibly.
-#' @section Errors: `espalier_error_run_missing`.
+#' @section Errors:
+#' * `espalier_error_run_missing`: the run doesn't exist.
+#' @seealso [get_run_details()], [plot()][plot.Run]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))

@@ -1,27 +1,31 @@
 #' Get the provenance of a run
 #'
-#' Where its code came from, what was not committed, who ran it with what, and the versions of R, Python and packages
-#' that its job had.
+#' Use it to see what a result was made with: the code and its uncommitted changes, the user, and the versions of R,
+#' Python and packages.
 #'
-#' The versions are recorded by the job itself when it ends, also when it ends by an error: of R scripts, all loaded
-#' namespaces; of Python scripts that called `Run.get_context()`, what the loaded modules were installed by. A job that
-#' was killed has none, nor has one that is still running.
+#' The job records the versions when it ends, also after an error. For R scripts these are all loaded namespaces. For
+#' Python scripts that called `Run.get_context()` these are the packages of the loaded modules. A killed or running job
+#' has none.
 #'
-#' @section The uncommitted diff: if the job's folder lies in a git repository, [submit_experiment()] keeps what has
-#'   changed since the last commit as a patch, up to 256 KB. It shows only files that are in the snapshot. Lines that
-#'   look like keys, tokens or passwords are masked, but some may not be recognised. `record_diff = FALSE` of a job, the option
-#'   `espalier.record_diff`, or the environment variable `ESPALIER_RECORD_DIFF=no` switch it off.
+#' @section The uncommitted diff:
+#' If the job's folder lies in a git repository, [submit_experiment()] keeps the changes since the last commit as a
+#' patch, up to 256 KB. It covers only files of the snapshot. Lines that look like keys, tokens or passwords are masked,
+#' but some may not be recognised. To record no diff, set `record_diff = FALSE` of a job, the option
+#' `espalier.record_diff`, or the variable `ESPALIER_RECORD_DIFF=no`.
 #' @param run A run.
 #' @return A list of class `espalier_run_provenance`:
-#' * `run_id`, `user`, `host`, `client`, `source_directory`, `snapshot`, `command`, `python`
-#'   (what a shim such as pyenv's started; otherwise `NULL`), `seed` (`NULL` if none was given);
-#' * `git`: `commit`, `branch`, `dirty`, `remote`; `NULL` outside a repository;
-#' * `diff`: path of the uncommitted diff, `NULL` if there is none; `diff_notes`: what was cut or masked in it;
-#' * `sessions`: a data frame with a row for each R or Python process of the job, in the order in which they ended:
-#'   `session`, `language`, `version`, `interpreter` (of Python its program, of R its home), `platform`, `system`, `host`, `command`, `rng`, `blas`, `locale`, `ended`;
-#' * `packages`: a data frame: `session` (a row of `sessions`), `language`, `package`, `version`, `attached`, `library`.
-#' @section Errors: `espalier_error_run_missing`.
-#' @seealso [get_run_details()]
+#' * `run_id`, `user`, `host`, `client`, `source_directory`, `snapshot`, `command`, `python` (the program behind a shim
+#'   such as pyenv's, else `NULL`) and `seed` (`NULL` if none was given);
+#' * `git`: a list of `commit`, `branch`, `dirty` and `remote`, or `NULL` outside a repository;
+#' * `diff`: the path of the uncommitted diff, or `NULL`. `diff_notes` reports what was cut or masked in it;
+#' * `sessions`: a data frame with a row for each R or Python process of the job, in the order of their ends. Its
+#'   columns are `session`, `language`, `version`, `interpreter`, `platform`, `system`, `host`, `command`, `rng`,
+#'   `blas`, `locale` and `ended`;
+#' * `packages`: a data frame with `session` (a row of `sessions`), `language`, `package`, `version`, `attached` and
+#'   `library`.
+#' @section Errors:
+#' * `espalier_error_run_missing`: the run doesn't exist.
+#' @seealso [get_run_details()], [compare_snapshots()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' dir.create(folder)

@@ -1,11 +1,10 @@
 # Making the private environment: by uv, else by venv and pip. Its optional parts are in python-extras.R, how it
 # becomes complete or absent in python-place.R.
 
-#' Install the Python part
+#' Install espalier's Python part
 #'
-#' The first call that needs the core, such as [workspace()], sets up a private Python environment for espalier:
-#' 1 MB to download, 4 MB on disk. Call this function to do it earlier, to add optional parts before they are needed, or
-#' to install without a network.
+#' Use it on a server or in a script, to add optional parts, or to install without a network. Otherwise the first call
+#' that needs it, as a rule [workspace()], sets up the private Python environment: 1 MB to download, 4 MB on disk.
 #'
 #' Your own Python packages are never touched, and a Python of your choice is used instead: `RETICULATE_PYTHON`,
 #' `RETICULATE_PYTHON_ENV`, `VIRTUAL_ENV`, `reticulate::use_python()`, `options(espalier.python = )`. espalier installs
@@ -52,8 +51,10 @@
 #' @param force `TRUE` makes the environment again. The parts that were there are installed again.
 #' @return The environment's folder, invisibly.
 #' @section Errors:
-#' `espalier_error_python_missing`: no suitable Python was found, or the packages can't be installed. The message
-#' ends with the output of uv or pip.
+#' * `espalier_error_python_missing`: no suitable Python was found, or the packages can't be installed. The message
+#'   ends with the output of uv or pip.
+#' * `espalier_error_path_missing`: the folder `wheels` doesn't exist.
+#' * `espalier_error_bad_argument`: `extras` names an unknown part.
 #' @seealso [espalier_sitrep()]
 #' @examples
 #' # The first call of workspace() does this; to do it now:
@@ -70,11 +71,13 @@ install_espalier <- function(extras = character(), wheels = NULL, force = FALSE)
   }
   extras <- check_extras(extras)
   env <- managed_env()
+  before <- if (!is.null(env)) extras_there(env)
   if (force && !is.null(env)) extras <- union(extras, extras_there(env))
-  env <- managed_build(force = force)
-  # (from now on sessions that can't ask may install, too)
-  file.create(consent_record())
-  there <- intersect(extras, extras_there(env))
+  env <- managed_build(force = force, extras = if (force) extras)
+  # (from now on sessions that can't ask may install, too; a folder that takes no file has its environment ready)
+  if (!file.exists(consent_record())) suppressWarnings(file.create(consent_record()))
+  # (parts that were there before this call; with `force` they were made again)
+  there <- if (!force) intersect(extras, before)
   if (length(there)) say(c("i" = "Already installed: {.val {there}}."))
   for (name in setdiff(extras, there)) install_extra(env, name)
   say(c("v" = "espalier's Python environment is ready: {.path {env}}"))
@@ -83,16 +86,20 @@ install_espalier <- function(extras = character(), wheels = NULL, force = FALSE)
 
 #' Make the private environment, unless it is ready
 #' @param force Whether to make it again.
+#' @param extras Parts to make with it, before it takes the place of the one that is there.
 #' @return Its folder.
 #' @noRd
-managed_build <- function(force = FALSE) {
+managed_build <- function(force = FALSE, extras = character()) {
   env <- if (!force) managed_env()
   if (!is.null(env)) return(env)
   base <- find_python()
   uv <- find_uv()
   if (is.null(base) && is.null(uv)) abort_no_python()
   env <- file.path(managed_root(), managed_folder(base))
-  place_whole(env, force, function(place) fill_env(place, base, uv))
+  place_whole(env, force, function(place) {
+    fill_env(place, base, uv)
+    for (name in extras) install_extra(place, name, uv, offer = FALSE)
+  })
   write_record(list(key = managed_key(), folder = basename(env)))
   env
 }
@@ -101,7 +108,7 @@ managed_build <- function(force = FALSE) {
 #' @noRd
 managed_folder <- function(base) {
   minor <- if (is.null(base)) "uv" else base$minor
-  place <- tempfile(sprintf("key-%d-", Sys.getpid())) # (forked children draw the same names)
+  place <- temporary_file(sprintf("key-%d-", Sys.getpid())) # (forked children draw the same names)
   on.exit(unlink(place))
   writeLines(c(managed_key(), if (is.null(base)) "" else base$path), place)
   sprintf("py%s-%s", minor, substr(tools::md5sum(place), 1L, 12L))
@@ -261,7 +268,20 @@ ask_consent <- function(task, question, call, code = "python_missing", ...) {
     return(invisible())
   }
   say(c("i" = "{question}"))
-  if (!isTRUE(utils::askYesNo("Go on?"))) refuse("You declined.")
+  if (!agrees("Go on?", default = TRUE)) refuse("You declined.")
+}
+
+#' Whether the user agrees; an answer that is neither yes nor no is asked for again
+#'
+#' @param default What an empty line means.
+#' @noRd
+agrees <- function(question, default) {
+  for (attempt in 1:3) {
+    answer <- tryCatch(utils::askYesNo(question, default = default), error = function(e) NULL)
+    if (!is.null(answer)) return(isTRUE(answer))
+    say(c("!" = "Please answer yes, no or cancel."))
+  }
+  FALSE
 }
 
 #' What the user has set: TRUE, FALSE, or NULL for nothing
@@ -316,7 +336,7 @@ find_python <- function() {
   if (nzchar(named)) {
     found <- probe_python(named)
     if (!is.null(found)) return(found)
-    espalier_abort("python_missing", sprintf("ESPALIER_PYTHON is %s, which is no Python %s with a shared libpython.",
+    espalier_abort("python_missing", sprintf("Can't use ESPALIER_PYTHON: %s isn't a Python %s with a shared libpython.",
                                              named, python_range()),
                    "Set it to another interpreter, or unset it.")
   }

@@ -193,8 +193,8 @@ run_quietly <- function(program, args) {
 #' @noRd
 run_watched <- function(stage, program, args) {
   if (.Platform$OS.type == "windows" || !nzchar(program)) return(run_quietly(program, args))
-  place <- tempfile("watched-")
-  dir.create(place)
+  place <- temporary_file("watched-")
+  if (!dir.create(place, FALSE)) abort_no_temporary()
   file_of <- function(name) file.path(place, name)
   line_of <- function(name) tryCatch(readLines(file_of(name), warn = FALSE), error = function(e) character(), warning = function(w) character())
   display <- long_display()
@@ -204,13 +204,36 @@ run_watched <- function(stage, program, args) {
     unlink(place, recursive = TRUE)
   })
   # (the status is renamed into place, so that it is never read half written)
-  script <- "cd \"$1\" || exit; here=$PWD; shift; cd \"$1\"; shift
+  script <- "cd \"$1\" || exit; here=$PWD; echo $$ >\"$here/shell\"; shift; cd \"$1\"; shift
 \"$@\" >\"$here/log\" 2>&1 </dev/null & echo $! >\"$here/pid\"; wait $!; echo $? >\"$here/new\"; mv \"$here/new\" \"$here/status\""
   env <- paste0("LD_LIBRARY_PATH=", shQuote(library_path_before_r()))
-  system2("sh", c("-c", shQuote(c(script, "sh", place, getwd(), program, args))), wait = FALSE, env = env)
+  system2("sh", c("-c", shQuote(c(script, "sh", place, getwd() %||% place, program, args))), wait = FALSE, env = env)
+  began <- touched <- proc.time()[["elapsed"]]
   while (!file.exists(file_of("status"))) {
     display$show(list(stage, 0, NULL))
     Sys.sleep(0.05)
+    now <- proc.time()[["elapsed"]]
+    if (now - touched < 1) next
+    touched <- now
+    touch_locks()
+    shell <- line_of("shell")
+    ended <- if (length(shell)) !is_running(shell) else !file.exists(file_of("shell")) && now - began > 10
+    if (ended && !file.exists(file_of("status"))) {
+      return(list(status = 1L, lines = c(line_of("log"), sprintf("error: the process that ran %s was killed.", program))))
+    }
   }
-  list(status = as.integer(line_of("status")), lines = line_of("log"))
+  status <- suppressWarnings(as.integer(line_of("status")))
+  if (length(status) == 1L && !is.na(status)) return(list(status = status, lines = line_of("log")))
+  list(status = 1L, lines = c(line_of("log"), sprintf("error: No space left in %s (TMPDIR).", tempdir())))
+}
+
+#' The name of a new file in the session's temporary folder, which is made again if something deleted it
+#' @noRd
+temporary_file <- function(pattern) {
+  tempfile(pattern, tryCatch(tempdir(check = TRUE), error = function(e) abort_no_temporary()))
+}
+
+abort_no_temporary <- function() {
+  espalier_abort("python_missing", sprintf("Can't write to the temporary folder %s.", tempdir()),
+                 "See whether its disk is full, or set TMPDIR to another folder and restart R.")
 }

@@ -41,21 +41,28 @@ list_extras <- function(env) {
   writeLines(paths, file.path(site, "espalier-extras.pth"))
 }
 
-#' Install a part, unless it is there
+#' Install a part, unless it is there; again, if its modules were deleted
 #' @noRd
-install_extra <- function(env, name) {
+install_extra <- function(env, name, uv = find_uv(env), offer = TRUE) {
   extra <- known_extras()[[name]]
-  place_whole(extra_folder(env, name), FALSE, function(place) {
+  folder <- extra_folder(env, name)
+  whole <- is_whole(folder)
+  damaged <- whole && !has_modules(folder, name)
+  if (!whole || damaged) place_whole(folder, damaged, function(place) {
     say(c("i" = "Installing {extra$packages} ({extra$megabytes} MB) because {extra$because}."))
-    fill_extra(env, name, place)
+    fill_extra(env, name, place, uv)
   })
-  offer_extra(env, name)
+  if (offer) offer_extra(env, name)
 }
 
-fill_extra <- function(env, name, place) {
+has_modules <- function(folder, name) {
+  modules <- unlist(known_extras()[[name]]$modules)
+  all(file.exists(file.path(folder, modules)) | file.exists(file.path(folder, paste0(modules, rep(".py", length(modules))))))
+}
+
+fill_extra <- function(env, name, place, uv) {
   what <- if (name == "scanner") native_source() else core_requirements(name)
   stage <- paste("Installing", known_extras()[[name]]$packages)
-  uv <- find_uv(env)
   out <- if (!is.null(uv)) install_by_uv(env, uv, what, stage, place)
   if (is.null(out) || out$status != 0L) {
     unlink(place, recursive = TRUE)

@@ -15,7 +15,11 @@ place_whole <- function(folder, again, fill) {
   if (!dir.exists(root)) abort_no_folder(root)
   lock <- paste0(folder, ".lock")
   take_lock(lock)
-  on.exit(unlink(lock, recursive = TRUE))
+  .held$locks <- c(.held$locks, lock)
+  on.exit({
+    .held$locks <- setdiff(.held$locks, lock)
+    unlink(lock, recursive = TRUE)
+  })
   if (!again && is_whole(folder)) return(invisible())
   drop_halves(root)
   half <- file.path(root, sprintf(".half-%d-%s", Sys.getpid(), basename(folder)))
@@ -23,8 +27,15 @@ place_whole <- function(folder, again, fill) {
   on.exit(unlink(half, recursive = TRUE), add = TRUE)
   fill(half)
   if (!file.create(file.path(half, ".ok"))) abort_no_folder(root)
-  unlink(folder, recursive = TRUE)
-  if (!file.rename(half, folder) && !is_whole(folder)) abort_no_folder(root)
+  # (renamed aside, because a folder that is being deleted has its stamp until that file's turn comes)
+  old <- file.path(root, sprintf(".half-%d-old-%s", Sys.getpid(), basename(folder)))
+  unlink(old, recursive = TRUE)
+  if (file.exists(folder) && !file.rename(folder, old)) abort_no_folder(root)
+  if (!file.rename(half, folder) && !is_whole(folder)) {
+    file.rename(old, folder)
+    abort_no_folder(root)
+  }
+  unlink(old, recursive = TRUE)
   invisible()
 }
 
@@ -50,36 +61,57 @@ abort_no_folder <- function(folder) {
 #' A folder as the lock: making one either succeeds or not, on every file system
 #' @noRd
 take_lock <- function(lock, patience = 600) {
+  tries <- 0L
   repeat {
     if (dir.create(lock, showWarnings = FALSE)) {
       suppressWarnings(try(writeLines(lock_owner(), file.path(lock, "owner")), silent = TRUE))
       return(invisible())
     }
     age <- as.numeric(difftime(Sys.time(), file.mtime(lock), units = "secs"))
+    owner <- lock_state(lock)
     if (is.na(age)) {
-      if (!dir.exists(dirname(lock)) || file.access(dirname(lock), 2L) != 0L) abort_no_folder(dirname(lock))
-    } else if (age > patience || lost_owner(lock)) {
-      unlink(lock, recursive = TRUE)
+      # (the lock may have gone just now; a full disk takes no folder either)
+      tries <- tries + 1L
+      if (tries > 25L || !dir.exists(dirname(lock)) || file.access(dirname(lock), 2L) != 0L) abort_no_folder(dirname(lock))
+    } else if (owner == "dead" || age > patience * (if (owner == "alive") 6 else 1)) {
+      # (one that is alive touches its lock, so after an hour it is another process with the same number)
+      if (unlink(lock, recursive = TRUE) != 0L || identical(lock_state(lock), "dead")) abort_no_folder(dirname(lock))
+      next
     } else {
       inform_once("build_elsewhere", "Another session is setting up espalier's Python environment. Waiting for it.")
-      Sys.sleep(0.2)
     }
+    Sys.sleep(0.2)
   }
 }
 
+# Locks that this session has, which it touches while it waits for a program.
+.held <- new.env(parent = emptyenv())
+
+touch_locks <- function() for (lock in .held$locks) suppressWarnings(Sys.setFileTime(lock, Sys.time()))
+
 lock_owner <- function() paste(Sys.info()[["nodename"]], Sys.getpid())
 
-#' Whether the lock's owner is a process of this machine that has ended
+#' Whether the lock's owner runs on this machine: "alive", "dead", or "unknown", as on another machine
 #' @noRd
-lost_owner <- function(lock) {
+lock_state <- function(lock) {
   owner <- tryCatch(readLines(file.path(lock, "owner"), 1L), error = function(e) "", warning = function(w) "")
   host <- paste0(Sys.info()[["nodename"]], " ")
-  length(owner) == 1L && startsWith(owner, host) && !is_running(substring(owner, nchar(host) + 1L))
+  if (length(owner) != 1L || !startsWith(owner, host)) return("unknown")
+  if (is_running(substring(owner, nchar(host) + 1L))) "alive" else "dead"
 }
 
-#' Whether a process is there; asks without a signal
+#' Whether a process is there, of any user: a signal to one of another user's fails as one to none
 #' @noRd
-is_running <- function(pid) isTRUE(tools::pskill(as.integer(pid), 0L))
+is_running <- function(pid) {
+  number <- suppressWarnings(as.integer(pid)) # (NA above what a process's number can be)
+  if (is.na(number) || number < 1L) return(FALSE)
+  if (dir.exists("/proc/self")) {
+    state <- tryCatch(readLines(file.path("/proc", number, "status"), 3L), error = function(e) character(), warning = function(w) character())
+    return(length(state) > 0L && !any(grepl("^State:\\s*[ZX]", state))) # (a zombie has ended)
+  }
+  if (isTRUE(tools::pskill(number, 0L))) return(TRUE)
+  .Platform$OS.type == "unix" && run_quietly("ps", c("-p", number))$status == 0L
+}
 
 write_record <- function(record) {
   place <- file.path(managed_root(), "current.dcf")

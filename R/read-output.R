@@ -1,7 +1,6 @@
 #' Read an output of a run
 #'
-#' Reads a file that a job wrote and returns its content as an R object, without copying the file first. The ending of the
-#' name decides how.
+#' Use it to load a file that a job wrote, without copying it first. The ending of the name decides how it is read.
 #'
 #' | ending | read by | returns |
 #' |---|---|---|
@@ -10,27 +9,29 @@
 #' | `.parquet` | the package nanoparquet or arrow | a data frame |
 #' | `.feather`, `.arrow` | the package arrow | a data frame |
 #' | `.json` | [jsonlite::fromJSON()] | lists, vectors, data frames |
-#' | `.yaml`, `.yml` | the package yaml, whose R code (`!expr`) isn't evaluated | lists and vectors |
-#' | `.txt`, `.log`, `.md`, `.html`, `.R`, `.py` | [readLines()], as UTF-8 | a character vector, a line an element |
+#' | `.yaml`, `.yml` | the package yaml, which doesn't evaluate R code (`!expr`) | lists and vectors |
+#' | `.txt`, `.log`, `.md`, `.html`, `.R`, `.py` | [readLines()], as UTF-8 | a character vector of lines |
 #' | `.png`, `.jpg`, `.jpeg` | the packages png and jpeg | a [raster][grDevices::as.raster()], which [plot()] shows |
 #'
-#' An ending `.gz` after it, as in `data.csv.gz`, is decompressed for text and tables.
+#' Text and tables may also end in `.gz`, as in `data.csv.gz`.
 #'
 #' Reading an `.rds` file can run code that its author put there. Read only files of jobs that you trust.
 #'
 #' @param run A run. It may still be running.
-#' @param name Name of the file, as [get_run_file_names()] lists it, `"outputs/model.rds"`, also without `outputs/`; or
-#'   the name of an output that the run declares (`outputs` of [script_run_config()]).
-#' @param reader A function that gets the path of the file as its first argument, for other types of files.
-#' @param ... More arguments for what reads the file.
-#' @return What was read.
-#' @section Errors: `espalier_error_artifact_missing`; `espalier_error_artifact_unsafe` for a link or a folder;
-#'   `espalier_error_bad_argument` for an ending that isn't known, or whose package isn't installed. What can't be read is
-#'   an error of the function that reads it.
+#' @param name String: the file, as [get_run_file_names()] lists it, also without `outputs/`. Or the name of an output
+#'   that the run declares (`outputs` of [script_run_config()]).
+#' @param reader Function that gets the path of the file as its first argument. By default the one of the table.
+#' @param ... More arguments for the reader.
+#' @return The value of the reader, see the table.
+#' @section Errors:
+#' * `espalier_error_artifact_missing`: the run has no file of this name.
+#' * `espalier_error_artifact_unsafe`: the file is a link or a folder.
+#' * `espalier_error_bad_argument`: the ending isn't known, or its package isn't installed.
+#'
+#' A file that can't be read is an error of its reader.
 #' @seealso [run_output()] for an input of another job, [download_file_from_run()] for a copy.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
-#' lines <- c("x,y", "1,a")
 #' job <- script_run_config(
 #'   command = "printf 'x,y\n1,a\n' > outputs/table.csv; echo hello > outputs/note.txt"
 #' )
@@ -38,13 +39,17 @@
 #' wait_for_run_completion(run, show_output = FALSE)
 #' read_run_output(run, "table.csv")
 #' read_run_output(run, "outputs/note.txt")
-#' read_run_output(run, "table.csv", reader = function(path) file.size(path))
+#' read_run_output(run, "table.csv", reader = file.size)
 #' @export
 read_run_output <- function(run, name, reader = NULL, ...) {
   check_object(run, "Run", "run")
   check_string(name, "name")
   if (!is.null(reader) && !is.function(reader)) abort_argument("reader", "a function", reader)
-  path <- run$get_file_path(name)
+  path <- tryCatch(run$get_file_path(name), espalier_error_artifact_missing = function(e) {
+    if (!identical(run$get_status(), "Failed")) stop(e)
+    espalier_abort("artifact_missing", sub("\n[^\n]*$", "", conditionMessage(e)),
+                   "The run failed. print(run) shows the error, get_run_log(run) the log.")
+  })
   if (is.null(reader)) reader <- reader_of(path, name)
   reader(path, ...)
 }

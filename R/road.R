@@ -18,7 +18,7 @@ road_load <- function() {
   # (loading a file again would unload it first: see road_forget())
   loaded <- Filter(function(dll) identical(unclass(dll)$path, file), getLoadedDLLs())
   dll <- if (length(loaded)) loaded[[1L]] else tryCatch(dyn.load(file), error = function(e) {
-    espalier_abort("internal", "The compiled part of espalier could not be loaded.",
+    espalier_abort("internal", "Can't load the compiled part of espalier.",
                    "Install the package again; it must be built for this R.", parent = e)
   })
   .road$routines <- getDLLRegisteredRoutines(dll)$.Call
@@ -94,7 +94,7 @@ road_import <- function(addresses) {
 
 abort_unread <- function(e) {
   why <- safe_line(road_message(e))
-  espalier_abort("unsupported_data", paste0("A table from Python does not fit into R: ", why, "."),
+  espalier_abort("unsupported_data", paste0("Can't turn a table from Python into a data frame: ", why, "."),
                  "Convert the columns named in Python first, or leave them out.")
 }
 
@@ -117,7 +117,7 @@ data_table_again <- function(x) {
 
 abort_unsupported <- function(what, arg) {
   espalier_abort(
-    "unsupported_data", c(sprintf("`%s` cannot go to Python:", arg), paste0("  ", safe_line(what))),
+    "unsupported_data", c(sprintf("Can't send `%s` to Python:", arg), paste0("  ", safe_line(what))),
     "Leave these columns out, or turn them into vectors, text or lists of plain values.",
     argument = arg, columns = what
   )

@@ -1,62 +1,65 @@
 # Runs that have a run as their parent. Inside a job base R only; elsewhere the core does it.
 
-#' Make and find child runs
+#' Submit and find child runs
 #'
-#' A run may have children, they may have children of their own, and so on. `submit_child_run()` submits a job as a child;
-#' `create_child_run()` and `create_child_runs()` make children that are recorded by hand, as [start_logging_run()] does:
-#' log into them with `run =`, then [complete_run()] or [fail_run()] them. All belong to the parent's experiment.
-#' `get_child_runs()` finds them; [list_runs()] shows them when asked to.
+#' Use these to split a run's work into runs below it, such as folds or trials. `submit_child_run()` submits a job as a
+#' child. `get_child_runs()` finds the children of a run.
 #'
-#' In a session `parent_run` may be any run, also one that has ended. In a job, R or Python, it is the job's own run, the
-#' default, or one below it. There no Python is needed: the job asks, and the process that runs it does what was asked. A
-#' relative `source_directory` is relative to the job's working directory, which is itself a folder that can be submitted.
+#' `create_child_run()` and `create_child_runs()` make children without a job. Log into them with `run =`, then end them
+#' with [complete_run()] or [fail_run()]. Children may have children. All belong to the parent's experiment.
+#'
+#' In a session, `parent_run` may be any run, also one that has ended. In a job, it is the job's run or one below it,
+#' and no Python is needed.
 #'
 #' @section Jobs in containers:
-#' A child that a job in a container asks for runs in a container too, with any value of `docker`. Its environment is the parent's, or
-#' another that is registered in the workspace. Network, mounts, user and secrets are the parent's at most; a wider option
-#' is an error. Inputs are the parent's own, or up to 64 MB that the job can read. `outputs` can't be used there.
+#' A child of a job in a container runs in a container too. Its environment is the parent's, or another that is
+#' registered in the workspace. A wider network, mount, user or secret than the parent's is an error. Inputs are the
+#' parent's, or up to 64 MB that the job can read. `outputs` can't be used.
 #'
 #' @section Parents and children:
-#' * [cancel_run()] of a run cancels all runs below it.
-#' * A run whose script has ended well waits for its children: it is `Finalizing`, without a place in the queue, until they
-#'   have ended. With `children = "detach"` in [estimator()] it ends at once, and they go on.
-#' * A run that fails, for any cause, cancels its children; with `children = "detach"` they go on. One that reaches its
-#'   time limit cancels them either way.
-#' * Children that fail do not make their parent fail; its details name them among its warnings.
-#' * Children made by hand in a job live as long as their parent, and end as it does unless they were ended before. Those made
-#'   in a session are lost with it, as the run of [start_logging_run()] is.
+#' * [cancel_run()] cancels all runs below a run too.
+#' * A parent whose script has ended well is `Finalizing` until its children have ended. It has no place in the queue.
+#'   With `children = "detach"` of [estimator()] it ends at once.
+#' * A parent that fails cancels its children, unless they are detached. One that reaches its time limit always cancels
+#'   them.
+#' * A child that fails doesn't make its parent fail. The parent's details name it in a warning.
+#' * Children without a job end with their parent's job, or with their session.
 #' * A job that waits for its children with [wait_for_run_completion()] lends them its place in the queue.
 #'
-#' @param parent_run A run; in a job by default its own.
-#' @param config An [estimator()] or [script_run_config()].
-#' @param tags Named list or character vector: text to find the run by later; for `get_child_runs()` only runs that have
-#'   all of these.
-#' @param name A title for people.
-#' @param run_id The id it gets: `<experiment>_<up to 12 digits>_<8 hexadecimal digits>`; `NULL` for a new one.
-#' @param outputs Folder whose files are kept as its outputs when it ends.
-#' @param count How many to make, up to 1,000. Either this, or `tag_key` and `tag_values`.
-#' @param tag_key Name of a tag.
-#' @param tag_values Its values: one child is made for each.
-#' @param recursive Also their children, and so on.
-#' @param properties Named list: only runs that have all of these.
-#' @param type Only runs of this type: `"script"`, `"command"` or `"interactive"`.
-#' @param status Only runs in this state.
-#' @return `submit_child_run()` and `create_child_run()` a `Run` object; the others a list of them, of class
-#'   `espalier_runs`, in the order in which they were made.
-#' @section Errors: those of [submit_experiment()]; `espalier_error_run_missing` (the parent),
-#'   `espalier_error_run_exists`, `espalier_error_bad_name`; in a job `espalier_error_request_unanswered` when what was
-#'   asked for is not answered, and `espalier_error_bad_argument` for a run that is not the job's own or below it.
-#' @seealso [get_run_metrics()], whose `recursive = TRUE` collects the metrics of all runs below one
+#' @param parent_run A run. In a job, by default the job's run.
+#' @param config An [estimator()] or [script_run_config()]. In a job, a relative `source_directory` starts at the job's
+#'   working directory.
+#' @param tags Named list or character vector: tags of the child. For `get_child_runs()`, only runs with all of these
+#'   tags.
+#' @param name String: a title.
+#' @param run_id String: the child's id, `<experiment>_<up to 12 digits>_<8 hexadecimal digits>`. By default a new one.
+#' @param outputs Path of a folder whose files become the child's outputs at its end.
+#' @param count Number of children, up to 1,000. Give either this, or `tag_key` and `tag_values`.
+#' @param tag_key String: the name of a tag.
+#' @param tag_values Vector or list: the tag's values, one child for each.
+#' @param recursive `TRUE` finds all runs below. The default is `FALSE`.
+#' @param properties Named list: only runs with all of these properties.
+#' @param type String: only runs of this type, `"script"`, `"command"` or `"interactive"`.
+#' @param status String: only runs in this state, such as `"Completed"`.
+#' @return `submit_child_run()` and `create_child_run()` return a `Run` object. The others return a list of these, of
+#'   class `espalier_runs`, in the order in which they were made.
+#' @section Errors:
+#' * the classes of [submit_experiment()].
+#' * `espalier_error_run_missing`: the parent doesn't exist.
+#' * `espalier_error_run_exists`, `espalier_error_bad_name`: `run_id` is taken or isn't valid.
+#' * `espalier_error_bad_argument`: in a job, `parent_run` isn't the job's run or one below it.
+#' * `espalier_error_request_unanswered`: in a job, espalier doesn't answer.
+#' @seealso [get_run_metrics()], whose `recursive = TRUE` collects the metrics of all runs below a run.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "folds"))
+#' job <- submit_child_run(run, script_run_config(command = "echo hello"))
+#' wait_for_run_completion(job, show_output = FALSE)
 #' folds <- create_child_runs(run, tag_key = "fold", tag_values = c("a", "b"))
 #' for (fold in folds) {
 #'   log_metric_to_run("rmse", 0.1, run = fold)
 #'   complete_run(fold)
 #' }
-#' job <- submit_child_run(run, script_run_config(command = "echo hello"))
-#' wait_for_run_completion(job, show_output = FALSE)
 #' complete_run(run)
 #' get_child_runs(run, tags = list(fold = "a"))
 #' str(get_run_metrics(run, recursive = TRUE, run_type = "interactive"))
@@ -104,7 +107,8 @@ create_child_run <- function(parent_run = get_current_run(FALSE), name = NULL, r
 create_child_runs <- function(parent_run = get_current_run(FALSE), count = NULL, tag_key = NULL, tag_values = NULL) {
   check_object(parent_run, "Run", "parent_run")
   if (is.null(count) == is.null(tag_key) || is.null(tag_key) != is.null(tag_values)) {
-    espalier_abort("bad_argument", "Give either `count`, or `tag_key` and `tag_values`.")
+    espalier_abort("bad_argument", "Can't create children: their number isn't clear.",
+                   "Give either `count`, or `tag_key` and `tag_values`.")
   }
   check_count(count, "count", null = TRUE, min = 1, max = 1000)
   check_shown_string(tag_key, "tag_key")

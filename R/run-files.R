@@ -1,35 +1,40 @@
 #' List and download the files of a run
 #'
-#' `get_run_file_names()` lists what a run has, also while it runs: `outputs/...` and `logs/...` as the job writes them,
-#' its log `user_logs/std_log.txt`, and what was uploaded. When it has ended, files that the job wrote anywhere else in its
-#' working copy are there as `workdir/...`, up to 1 GB in all (see `vignette("how-a-run-works")`). The others copy one file, or all whose names begin with
-#' `prefix`. Each file appears whole at its place, or not at all; one that is there already is replaced.
+#' Use these to get what a job has written, also while it runs. `get_run_file_names()` lists the files. The others copy
+#' one file, or all files whose names begin with `prefix`.
 #'
-#' A job may give its files any name. A backslash, a control character or a byte that isn't text is listed as `\\x` and two
-#' hex digits (`"outputs/a\\x0ab"`), and the copy gets that name. A name that is too long for a copy is shortened.
+#' The files are `outputs/...` and `logs/...`, the job's log `user_logs/std_log.txt`, and uploaded files. After the end
+#' of the run, other files of the job's working copy are there as `workdir/...`, up to 1 GB in all.
+#'
+#' A copy replaces a file that is there already. Odd characters of names (backslashes, control
+#' characters, bytes that aren't text) become `\\x` and two hex digits, as in `"outputs/a\\x0ab"`. A name that is too long for a copy
+#' is shortened.
 #'
 #' @param run A run.
-#' @param name Name of the file, as `get_run_file_names()` lists it, also without `outputs/`; or the name of an output
+#' @param name String: the file, as `get_run_file_names()` lists it, also without `outputs/`. Or the name of an output
 #'   that the run declares.
-#' @param output_file_path Where to: a file, or a folder that exists. The working directory by default.
-#' @param prefix Only files whose names begin so.
-#' @param output_directory Where to; the working directory by default. Folders of the names are made in it.
-#' @param output_paths Where each file goes instead, in the order of their names.
-#' @param batch_size As in azuremlsdk; ignored.
-#' @param append_prefix `FALSE` to leave the folders of `prefix` out of the paths written.
-#' @return `get_run_file_names()` a character vector; the others the paths written, invisibly.
-#' @section Errors: `espalier_error_artifact_missing`; `espalier_error_artifact_unsafe` for links and devices, which are
-#'   never followed (`download_files_from_run()` copies all other files first, and names in the field `failed` those it
-#'   could not); `espalier_error_bad_name`.
-#' @seealso [upload_files_to_run()]
+#' @param output_file_path Path of the copy: a file, or an existing folder. By default the working directory.
+#' @param prefix String: only files whose names begin so. By default all.
+#' @param output_directory Path of the folder for the copies, by default the working directory. Subfolders are made in
+#'   it.
+#' @param output_paths Character vector: the path of each copy instead, in the order of the names.
+#' @param batch_size Ignored. It is there because azuremlsdk has it.
+#' @param append_prefix `FALSE` leaves the folders of `prefix` out of the paths of the copies. The default is `TRUE`.
+#' @return `get_run_file_names()` returns a character vector, the others the paths of the copies, invisibly.
+#' @section Errors:
+#' * `espalier_error_artifact_missing`: the run has no file of this name.
+#' * `espalier_error_artifact_unsafe`: the file is a link or a device. `download_files_from_run()` copies all other
+#'   files first, and names these in the field `failed`.
+#' * `espalier_error_bad_name`: `name` isn't a valid file name.
+#' @seealso [read_run_output()], [upload_files_to_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' job <- script_run_config(command = "echo hello > outputs/hello.txt")
 #' run <- submit_experiment(experiment(ws, "files"), job)
 #' wait_for_run_completion(run, show_output = FALSE)
 #' get_run_file_names(run, prefix = "outputs/")
-#' readLines(download_file_from_run(run, "outputs/hello.txt", tempfile()))
-#' download_files_from_run(run, "outputs/", tempfile("copies"))
+#' copy <- download_file_from_run(run, "outputs/hello.txt", tempfile())
+#' readLines(copy)
 #' @export
 download_file_from_run <- function(run, name, output_file_path = NULL) {
   check_object(run, "Run", "run")

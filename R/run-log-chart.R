@@ -2,32 +2,34 @@
 
 #' Log the quality of a model
 #'
-#' Use these in a training script to keep more of a model's quality than a number. The values come back from
-#' [get_run_metrics()], and [plot()][plot.Run] draws them.
+#' Use these in a training script to keep more of a model's quality than a number. [get_run_metrics()] returns the
+#' values, and [plot()][plot.Run] draws them.
 #'
 #' * `log_confusion_matrix_to_run()`: how often each true class was predicted as each class.
 #' * `log_accuracy_table_to_run()`: the counts behind ROC, precision-recall and lift curves, at 101 thresholds.
-#' * `log_predictions_to_run()`: of a regression the mean and the standard deviation of the predictions, in bins of the true
-#'   values.
-#' * `log_residuals_to_run()`: of a regression a histogram of the residuals.
+#' * `log_predictions_to_run()`: mean and standard deviation of a regression's predictions, in bins of the true values.
+#' * `log_residuals_to_run()`: a histogram of a regression's residuals.
 #'
-#' Rows with `NA` are left out. As with [log_metric_to_run()], a value that can't be logged gives one warning inside a run
-#' and an error outside. Python's `run.log_confusion_matrix()` and its neighbours read and write the same.
+#' Rows with `NA` are left out. Python's `run.log_confusion_matrix()` and its relatives read and write the same.
 #'
 #' @inheritParams log_to_run
 #' @param value One of:
-#'   * the true values. Then `predicted` has the predictions, of the same length. Classes are a factor, strings,
-#'     logical values or numbers;
-#'   * for `log_confusion_matrix_to_run()` a table or a square matrix with the true classes in its rows. If the names of its
-#'     dimnames say that the predictions are in the rows, as in those of caret and yardstick, it is transposed;
-#'   * for `log_residuals_to_run()` the residuals, without `predicted`;
-#'   * the payload that azuremlsdk takes: a list of `schema_type`, `schema_version` and `data`, its JSON as one string, or the
-#'     path of a file of it.
-#' @param predicted The predictions. For `log_accuracy_table_to_run()` probabilities: of two classes a numeric vector for
-#'   the second one, else a matrix or data frame with a column for each class. Residuals are `value - predicted`.
+#'   * the true values, a factor or a vector of strings, logical values or numbers, with the predictions in `predicted`;
+#'   * for `log_confusion_matrix_to_run()`, a table or a square matrix with the true classes in its rows. It is
+#'     transposed if the names of its dimnames show that the predictions are in the rows, as in those of caret and
+#'     yardstick;
+#'   * for `log_residuals_to_run()`, the residuals, without `predicted`;
+#'   * a list of `schema_type`, `schema_version` and `data` as for azuremlsdk, its JSON as a string, or the path of a
+#'     JSON file.
+#' @param predicted The predictions, of the same length as `value`. Residuals are `value - predicted`. For
+#'   `log_accuracy_table_to_run()` these are probabilities. Of two classes, give a numeric vector for the second one.
+#'   Else give a matrix or data frame with a column for each class. In the place of `description` they are taken as well.
 #' @return `NULL`, invisibly.
-#' @section Errors: `espalier_error_bad_argument`, `espalier_error_bad_name`; only outside a run.
-#' @seealso [log_table_to_run()] for any other table.
+#' @section Errors:
+#' Inside a run, these are one warning:
+#' * `espalier_error_bad_argument`: a value can't be logged.
+#' * `espalier_error_bad_name`: the name isn't valid.
+#' @seealso [log_metric_to_run()], [log_table_to_run()]
 #' @name log_confusion_matrix_to_run
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
@@ -81,6 +83,11 @@ log_residuals_to_run <- function(name, value, description = "", run = NULL, pred
 #' @noRd
 log_chart <- function(type, name, value, predicted, description, run, count) {
   label <- log_label(name, run)
+  # (the third place is the description's, as in azuremlsdk; predictions written there are no text)
+  if (is.null(predicted) && is_predictions(description)) {
+    predicted <- description
+    description <- ""
+  }
   body <- or_else(run, "chart", tryCatch(
     chart_body(type, value, predicted, count),
     # (whatever a script hands over: nothing that is logged ends it)
@@ -91,6 +98,8 @@ log_chart <- function(type, name, value, predicted, description, run, count) {
   if (!is.null(dir) && length(body) > 1L) log_event(dir, "chart", label, body)
   invisible()
 }
+
+is_predictions <- function(x) is.data.frame(x) || is.atomic(x) && length(x) > 0L && !is_string(x)
 
 # The shape of each field, as tracking/charts.py of the core has it: `C` classes, `T` and `P` thresholds, `N` bins.
 .chart_shapes <- list(
@@ -144,7 +153,7 @@ as_payload <- function(value) {
 }
 
 refuse_payload <- function(problem, hint = NULL) {
-  espalier_abort("bad_argument", sprintf("`value` can't be logged as a chart: %s.", problem), hint, argument = "value")
+  espalier_abort("bad_argument", sprintf("Can't log `value` as a chart: %s.", problem), hint, argument = "value")
 }
 
 #' Arrays in arrays, each of the size that its letter of the shape stands for; the first of a letter decides
@@ -154,6 +163,7 @@ json_nested <- function(x, shape, field, sizes) {
   rest <- substring(shape, 2L)
   items <- if (nzchar(rest)) slices(x) else unlist(x, use.names = FALSE)
   if (!length(items)) refuse_payload(sprintf("its `%s` is empty", field))
+  if (letter == "C") check_class_count(length(items))
   if (is.null(sizes[[letter]])) assign(letter, length(items), envir = sizes)
   if (length(items) != sizes[[letter]]) {
     refuse_payload(sprintf("its `%s` has %d elements where %d are needed", field, length(items), sizes[[letter]]))
@@ -163,6 +173,8 @@ json_nested <- function(x, shape, field, sizes) {
   if (!is.numeric(items) || is.object(items)) refuse_payload(sprintf("its `%s` isn't made of numbers", field))
   absent <- is.na(items) & field %in% c("bin_averages", "bin_errors")
   if (!all(is.finite(items) | absent)) refuse_payload(sprintf("its `%s` isn't finite", field))
+  if (grepl("^matrix|counts$|tables$", field) && any(items < 0, na.rm = TRUE)) refuse_payload(sprintf("its `%s` has negative counts", field))
+  if (field == "bin_edges" && any(diff(items) <= 0)) refuse_payload("its `bin_edges` don't increase")
   items[absent] <- NaN
   json_array(json_value(items, field))
 }
@@ -172,9 +184,6 @@ json_nested <- function(x, shape, field, sizes) {
 slices <- function(x) {
   size <- dim(x)
   if (is.data.frame(x) || length(size) < 2L) return(as.list(x))
-  lapply(seq_len(size[1L]), function(at) {
-    slice <- x[slice.index(x, 1L) == at]
-    if (length(size) > 2L) dim(slice) <- size[-1L]
-    slice
-  })
+  if (length(size) == 2L) return(lapply(seq_len(size[1L]), function(at) x[at, ]))
+  lapply(split(as.vector(x), rep_len(seq_len(size[1L]), length(x))), array, size[-1L])
 }

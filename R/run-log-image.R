@@ -2,21 +2,25 @@
 
 #' Log an image to a run
 #'
-#' Copies an image file, or draws a plot, into the run's `outputs/images/`.
+#' Use it to keep a plot with a run. It draws a plot, or copies an image file, into the run's `outputs/images/`. If the
+#' name is taken, the file gets a number.
 #'
 #' @inheritParams log_to_run
-#' @param name Name of the image.
-#' @param path Path of an image file. Give either `path` or `plot`.
-#' @param plot A plot: a ggplot or lattice object, the value of [grDevices::recordPlot()], or a
-#'   function that draws.
-#' @return The path of the stored file, invisibly. `NULL` outside a run.
+#' @param name String: the image's name.
+#' @param path Path of an image file. Give either this or `plot`.
+#' @param plot A ggplot or lattice object, a plot of [grDevices::recordPlot()], or a function that draws.
+#' @return The path of the stored file, invisibly, or `NULL` without a run.
+#' @section Errors:
+#' Inside a run, these are one warning, except for missing arguments:
+#' * `espalier_error_bad_argument`: there is no such file, `plot` can't be drawn, or not exactly one of the two is
+#'   given.
+#' * `espalier_error_bad_name`: the name isn't valid.
+#' @seealso [upload_files_to_run()], [log_metric_to_run()]
 #' @export
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "notes"))
-#' if (capabilities("png")) {
-#'   log_image_to_run("cars", plot = function() plot(cars), run = run)
-#' }
+#' if (capabilities("png")) log_image_to_run("cars", plot = function() plot(cars))
 #' complete_run(run)
 #' get_run_file_names(run)
 log_image_to_run <- function(name, path = NULL, plot = NULL, description = "", run = NULL) {
@@ -32,7 +36,7 @@ log_image_to_run <- function(name, path = NULL, plot = NULL, description = "", r
   if (!is.null(dir) && is_image) dir <- log_folder(dir)
   if (is.null(dir) || !is_image) return(invisible())
   file <- tryCatch(store_image(dir, as_label(name), path, plot), error = function(e) {
-    warn_of_doubt("plot", sprintf("The image %s can't be recorded: %s", label, conditionMessage(e)))
+    warn_of_doubt("plot", sprintf("Can't record the image %s: %s", label, conditionMessage(e)))
   })
   if (is.null(file)) return(invisible())
   artifact <- paste0("outputs/images/", basename(file))

@@ -2,38 +2,39 @@
 
 #' Record the parts of a run
 #'
-#' Use these for small pieces of work inside one run: the groups of a many-models job, folds, batches, the tasks of a loop.
-#' Each is a *part*: one line in the run's folder with its key, status, error, metrics and seconds.
-#' A run can have a million parts, and several processes can record them at once. [list_parts()] returns a data frame.
+#' Use these for many small pieces of work that don't need a run each: groups of many models, folds, batches, tasks of a
+#' loop. A run may have a million parts, recorded by several processes. [list_parts()] returns them as a data frame.
 #'
-#' * `run_part()` evaluates an expression and records it with its time. An error is recorded and doesn't end the script.
-#' * `log_part_to_run()` records one part that has ended.
-#' * `log_parts_to_run()` records the rows of a data frame.
+#' `run_part()` does a piece of work and records its time, and its error, which doesn't end the script.
+#' `log_part_to_run()` records one finished part, `log_parts_to_run()` those of a data frame. A later record of a key
+#' replaces earlier ones. Without a run nothing is recorded, and one message reports it.
 #'
-#' A key that is recorded again, as by a retry, replaces its earlier record.
-#' As with [log_metric_to_run()], nothing is recorded outside a run and one message reports that. A full disk gives a
-#' warning and doesn't end the script.
-#'
-#' @param key The part's name, unique in the run: 1 to 255 characters, no control characters.
-#' @param status `"Completed"`, `"Failed"` or `"Canceled"`. By default `"Failed"` if there is an error.
-#' @param error The error of a failed part: a string or a condition. An empty string means no error.
-#' @param metrics A named list (or vector) of single values. For `run_part()` a function that takes the value of `expr`
-#'   and returns one. No metric can be called `key`, `status`, `error`, `seconds` or `digest`.
-#' @param seconds The part's duration in seconds.
-#' @param digest A digest of the part's result, as a string.
+#' @param key String: identifies the part. It has 1 to 255 characters and no control characters.
+#' @param status String: `"Completed"`, `"Failed"` or `"Canceled"`. By default `"Failed"` if there is an error, else
+#'   `"Completed"`.
+#' @param error String or condition: the part's error. By default there is none.
+#' @param metrics Named list or vector of single values. For `run_part()`, a function that gets the value of `expr` and
+#'   returns these. The names `key`, `status`, `error`, `seconds` and `digest` are reserved.
+#' @param seconds Number: the seconds that the part took.
+#' @param digest String: a digest of the part's result.
 #' @inheritParams log_to_run
-#' @return `NULL`, invisibly. `run_part()` returns the value of `expr`, or the condition if it failed, invisibly.
+#' @return `NULL`, invisibly. `run_part()` returns the value of `expr`, or the condition of its error, invisibly.
+#' @section Errors:
+#' Inside a run, these are one warning:
+#' * `espalier_error_bad_argument`: a value can't be recorded.
+#' * `espalier_error_bad_name`: a key or name isn't valid.
+#' @seealso [list_parts()], [log_metric_to_run()]
 #' @name log_part_to_run
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "notes"))
-#' log_part_to_run("store-17", metrics = list(rmse = 0.31, n = 120L), seconds = 1.5, run = run)
-#' log_part_to_run("store-18", error = "no data", run = run)
 #' for (species in levels(iris$Species)) {
 #'   run_part(species, {
 #'     lm(Sepal.Length ~ Sepal.Width, iris[iris$Species == species, ])
-#'   }, metrics = function(fit) list(sigma = sigma(fit)), run = run)
+#'   }, metrics = function(fit) list(sigma = sigma(fit)))
 #' }
+#' log_part_to_run("store-17", metrics = list(rmse = 0.31, n = 120L), seconds = 1.5)
+#' log_part_to_run("store-18", error = "no data")
 #' complete_run(run)
 #' list_parts(run)
 NULL
@@ -218,7 +219,7 @@ log_parts_to_run <- function(parts, run = NULL) {
 }
 
 #' @rdname log_part_to_run
-#' @param expr The work: an expression, evaluated in the calling frame.
+#' @param expr An expression: the work.
 #' @export
 run_part <- function(key, expr, metrics = NULL, digest = NULL, run = NULL) {
   if (missing(key)) abort_missing("key")

@@ -1,48 +1,45 @@
 # The log_*_to_run() verbs: what a run records about itself. Base R only, no Python: a scalar costs
 # microseconds.
 
-#' Log to a run
+#' Log metrics to a run
 #'
-#' Inside a submitted script, or after [start_logging_run()], these functions record metrics in the
-#' run. They need no connection, start no Python and cost microseconds. Outside any run they do
-#' nothing, and one message reports that.
+#' Use these in a script, or after [start_logging_run()], to record numbers and tables with the run. They take
+#' microseconds and need no Python. Outside a run they record nothing, and one message reports it.
 #'
-#' * `log_metric_to_run()` logs one number, integer, logical or string. Logging a name again makes a series.
-#' * `log_list_to_run()` logs several values at once. It leaves out the names of a vector. To keep them, log
-#'   `as.list(value)` by `log_table_to_run()`.
-#' * `log_row_to_run()` appends one row to a table metric.
-#' * `log_table_to_run()` logs a whole table. Logging a name again appends the rows. Row names of a data frame that
-#'   aren't numbers become a first column, `rowname`.
-#'   `log_table_to_run("coef", as.data.frame(coef(summary(fit))))` keeps its terms.
+#' * `log_metric_to_run()` logs a number, logical value or string. Logging a name again makes a series.
+#' * `log_list_to_run()` logs several values at once, without their names. To keep the names, log `as.list(value)` with
+#'   `log_table_to_run()`.
+#' * `log_row_to_run()` appends a row to a table.
+#' * `log_table_to_run()` logs a table, or appends its rows if the name was logged before. Row names that aren't numbers
+#'   become the first column, `rowname`.
 #'
-#' `NaN`, `Inf`, `NA` and negative zero are kept as they are. Factors are logged as strings, dates
-#' and times as ISO 8601 strings, times in UTC.
-#'
-#' Processes forked from a script (`parallel::mclapply()`) and finalizers can log as well.
+#' `NaN`, `Inf`, `NA` and negative zero are kept. Factors become strings. Dates and times become ISO 8601 strings, times
+#' in UTC. Forked processes (`parallel::mclapply()`) and finalizers may log too.
 #'
 #' Logging never ends a training. Inside a run, a value, step or name that can't be logged is recorded as text or left
-#' out. Each kind gives one warning. The same is true if the disk is full or the run's folder was deleted.
-#' Outside any run, a value or name that can't be logged is an error, so that you find it while you write the script.
-#' A call without its arguments is an error everywhere.
+#' out, with one warning for each kind. The same is true if the disk is full or the run's folder was deleted.
 #'
-#' @param name Name of the metric: 1 to 255 characters, no control characters.
-#' @param value For `log_metric_to_run()` one value. For `log_list_to_run()` a vector, or a list of
-#'   single values of one kind. For `log_table_to_run()` a data frame or a named list of vectors of
-#'   equal length.
-#' @param run The run to log to. By default the interactive run, else the run that executes this
-#'   script.
-#' @param step Number of the step (epoch, round) of the value, as a number or a string. By default none.
-#' @param description A string that is kept with the metric.
+#' @param name String: the metric's name, 1 to 255 characters without control characters.
+#' @param value For `log_metric_to_run()`, one value. For `log_list_to_run()`, a vector, or a list of single values of
+#'   one kind. For `log_table_to_run()`, a data frame, or a named list of vectors of equal length.
+#' @param run The run to log to. By default the interactive run, else the run of this script.
+#' @param step Number: the step (epoch, round) that the value belongs to. By default there is none.
+#' @param description String: a text kept with the metric. By default empty.
 #' @return `NULL`, invisibly.
+#' @section Errors:
+#' Inside a run, these are one warning, except for missing arguments:
+#' * `espalier_error_bad_argument`: a value can't be logged.
+#' * `espalier_error_bad_name`: the name isn't valid.
+#' @seealso [get_run_metrics()], [log_confusion_matrix_to_run()], [log_image_to_run()], [plot()][plot.Run]
 #' @name log_to_run
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "notes"))
-#' log_metric_to_run("AUC", 0.91, run = run)
-#' for (epoch in 1:3) log_metric_to_run("loss", 1 / epoch, run = run, step = epoch)
-#' log_list_to_run("folds", c(0.90, 0.93, 0.89), run = run)
-#' log_row_to_run("by_model", run = run, model = "glm", AUC = 0.91)
-#' log_table_to_run("cars", head(cars), run = run)
+#' log_metric_to_run("AUC", 0.91)
+#' for (epoch in 1:3) log_metric_to_run("loss", 1 / epoch, step = epoch)
+#' log_list_to_run("folds", c(0.90, 0.93, 0.89))
+#' log_row_to_run("by_model", model = "glm", AUC = 0.91)
+#' log_table_to_run("cars", head(cars))
 #' complete_run(run)
 #' get_run_metrics(run)
 NULL
@@ -124,8 +121,8 @@ log_description <- function(description, run) {
 }
 
 #' @rdname log_to_run
-#' @param ... For `log_row_to_run()` the row: named single values, one a column. A column can't
-#'   be called `name`, `description` or `run`.
+#' @param ... For `log_row_to_run()`, named single values, one for each column. No column can be called `name`,
+#'   `description` or `run`.
 #' @export
 log_row_to_run <- function(name, description = "", run = NULL, ...) {
   # (partial matching would take a column `n` or `d` for `name` or `description`)

@@ -1,25 +1,29 @@
 #' Use a run's output as an input
 #'
-#' `inputs = list(data = run_output(run, "outputs/data.csv"))` gives a job a file or folder of another run of the same
-#' workspace. The run may still be queued or running: the job then waits for it, as with `depends_on`, and fails if that
-#' run fails or has no such file in the end. The job finds the file as any other input: `--data <path>`, the variable
-#' `ESPALIER_INPUT_DATA`, and `job_params()`.
+#' Use it to give a job a file or folder of another run of the same workspace, which may still be queued or running.
+#'
+#' The job waits until that run has ended, as with `depends_on`. It fails if that run fails or lacks the file. It finds
+#' the file as any other input: by the argument `--data <path>`, the variable `ESPALIER_INPUT_DATA`, and [job_params()].
 #'
 #' @param run A run.
-#' @param name Name of an output that the run declares (`outputs` of [script_run_config()]), or of a file or folder, as [get_run_file_names()] lists it: `"outputs/model.rds"`, `"outputs"`,
-#'   `"workdir/data/clean.csv"`.
-#' @return An object that names the output, for `inputs`.
-#' @section Errors: At submit: `espalier_error_bad_name`, `espalier_error_run_missing` for a run of another workspace,
-#'   `espalier_error_input_missing` for a run that has failed, or that has completed without the file.
-#' @seealso [estimator()], [input_url()]
+#' @param name String: an output that the run declares (`outputs` of [script_run_config()]), or a file or folder of it:
+#'   `"outputs/model.rds"`, `"outputs"`, `"workdir/data/clean.csv"`.
+#' @return An object of class `espalier_run_output`, for `inputs` of [estimator()] or [script_run_config()].
+#' @section Errors:
+#' These are raised by [submit_experiment()]:
+#' * `espalier_error_bad_name`: `name` isn't a valid file name.
+#' * `espalier_error_run_missing`: the run is of another workspace.
+#' * `espalier_error_input_missing`: the run has failed, or has completed without the file.
+#' @seealso [estimator()], [input_url()], [read_run_output()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' clean <- script_run_config(
 #'   command = "echo 1,2 > outputs/clean.csv", outputs = c(clean = "outputs/clean.csv")
 #' )
 #' first <- submit_experiment(experiment(ws, "steps"), clean)
-#' train <- script_run_config(command = "cat $ESPALIER_INPUT_DATA",
-#'                            inputs = list(data = run_output(first, "clean")))
+#' train <- script_run_config(
+#'   command = "cat $ESPALIER_INPUT_DATA", inputs = list(data = run_output(first, "clean"))
+#' )
 #' second <- submit_experiment(experiment(ws, "steps"), train)
 #' wait_for_run_completion(second)
 #' @export

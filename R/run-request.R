@@ -74,7 +74,7 @@ request_writer <- function() {
 #' @noRd
 write_privately <- function(folder, name, text) {
   if (is_link(folder)) {
-    espalier_abort("workspace_read_only", sprintf("%s is a link, and nothing is written behind it.", folder),
+    espalier_abort("workspace_read_only", sprintf("Can't write to %s: it is a link.", folder),
                    "Remove it.", path = folder)
   }
   make_run_folder(folder)
@@ -87,7 +87,7 @@ write_privately <- function(folder, name, text) {
   whole <- identical(file.size(aside), nchar(text, "bytes") + 1) && file.rename(aside, file.path(folder, name))
   if (!whole) {
     unlink(aside)
-    espalier_abort("workspace_read_only", "The run's folder takes no file.", "Is the disk full?", path = folder)
+    espalier_abort("workspace_read_only", "Can't write to the run's folder.", "Is the disk full?", path = folder)
   }
   file.path(folder, name)
 }
@@ -112,7 +112,7 @@ await_answer <- function(dir, name) {
 abort_unanswered <- function(dir, name, waited) {
   unlink(file.path(dir, paste0(name, ".json")))
   espalier_abort(
-    "request_unanswered", sprintf("espalier did not answer what this job asked for within %.0f s.", waited),
+    "request_unanswered", sprintf("Can't get an answer of espalier for this job: there was none within %.0f s.", waited),
     "Is the runner of this job stopped, or the disk full? See system_logs/runner.log of the run."
   )
 }
@@ -172,7 +172,7 @@ run_record <- function(dir, name) {
     espalier_abort("run_missing", sprintf("Can't find the run %s any more.", basename(dir)), path = path)
   }
   if (!is_plain_file(path)) {
-    espalier_abort("damaged", sprintf("%s cannot be read: it isn't a plain file of at most %.0f bytes.", path, .record_bytes),
+    espalier_abort("damaged", sprintf("Can't read %s: it isn't a plain file of at most %.0f bytes.", path, .record_bytes),
                    if (nzchar(Sys.readlink(dir))) "Put the folder itself in the link's place."
                    else "Restore the file from a backup.",
                    path = path)

@@ -45,9 +45,19 @@ table_view <- function(x, n, digits) {
   cells <- utils::head(drop_table_class(x), n)
   cells <- cells[!names(x) %in% aside]
   order <- columns_compared(cells, x)
+  errors <- cells$error
   cells[] <- Map(shown_cells, unclass(cells), names(cells), MoreArgs = list(digits = digits))
   always <- chosen_columns(x, attr(x, "returned_columns") %||% columns_of_runs(names(x)))
+  if (is.character(errors) && ("error" %in% always || "error" %in% order$first)) cells$error <- failure_line(errors, room_of_errors(cells, always))
   list(cells = cells, aside = aside, first = order$first, last = order$last, always = always)
+}
+
+# The file's name is often at the end of an error: it has the width that the columns beside it leave.
+room_of_errors <- function(cells, always) {
+  beside <- setdiff(if ("error" %in% always) always else intersect(c("run_id", "status"), names(cells)), "error")
+  widths <- vapply(beside, function(name) width_of_column(cells[name]) + 1L, 0L)
+  # (an ellipsis wouldn't show a row that wraps)
+  min(200L, max(40L, getOption("width") - sum(widths) - 3L))
 }
 
 more_runs_text <- function(x, n) {
@@ -121,12 +131,15 @@ columns_compared <- function(view, x) {
   if (!all(.run_columns %in% names(x))) return(list())
   filled <- names(view)[!vapply(unclass(view), function(column) all(is.na(column)), NA)]
   differs <- filled[vapply(unclass(view)[filled], function(column) nrow(view) == 1L || has_differences(column), NA)]
+  # (what hardly any row has comes after what can be compared)
+  rare <- differs[vapply(unclass(view)[differs], function(column) mean(is.na(column)) > 0.8, NA)]
+  differs <- setdiff(differs, rare)
   set <- unlist(lapply(c("^param_", "^tag_"), grep, differs, value = TRUE))
   measured <- grep("^(metric_|(first|min|max)[(])", differs, value = TRUE)
   in_turns <- c(set, measured)[order(c(seq_along(set), seq_along(measured)))]
   why <- if (all(view$status %in% c("Failed", "Canceled"))) "error"
   asked <- columns_asked_for(attr(x, "asked", exact = TRUE), c(set, measured, filled))
-  list(first = unique(c("run_id", asked, "status", why, in_turns, "duration_seconds")), last = c(setdiff(filled, differs), setdiff(names(view), filled)))
+  list(first = unique(c("run_id", asked, "status", why, in_turns, "duration_seconds")), last = c(setdiff(filled, c(differs, rare)), setdiff(rare, asked), setdiff(names(view), filled)))
 }
 
 #' The columns by which runs were sorted or filtered, in the order in which a filter's text names them

@@ -2,22 +2,26 @@
 
 #' Store files with a run
 #'
-#' Copies files, or those of a folder, into a run, whether it runs, has ended or is the one this code belongs to. All
-#' files of one call are stored or none, each whole; a file that the run has is never replaced. Inside a job it needs no
-#' Python.
+#' Use these to keep more files with a run than its job writes to `outputs/`, such as a figure or a note. They work in a
+#' job, without Python, and in a session, also after the run has ended.
 #'
-#' @param names The names they get: relative paths with `/`. Those that begin with `outputs/` or `logs/` stand among the
-#'   files that the job writes to these folders; one name can't be used twice.
-#' @param paths The files, one for each name.
-#' @param timeout_seconds As in azuremlsdk; ignored.
-#' @param run A run; by default the one this code belongs to (see [get_current_run()]).
-#' @param name What the names of a folder's files begin with.
-#' @param path A folder. Links in it to files are stored as those files; links to folders are an error.
-#' @return The names, invisibly (`NULL` without a run).
-#' @section Errors: `espalier_error_file_exists`, `espalier_error_artifact_missing` when a file to store
-#'   doesn't exist, `espalier_error_source_missing` when the folder doesn't, `espalier_error_bad_name`,
-#'   `espalier_error_artifact_unsafe` when a link lies on the way, for links of a run are never followed.
-#' @seealso [download_files_from_run()]
+#' All files of one call are stored, or none. A file that the run has is never replaced.
+#'
+#' @param names Character vector: a name in the run for each file, a relative path with `/`. Names that begin with
+#'   `outputs/` or `logs/` are among the files that the job writes to these folders.
+#' @param paths Character vector: the paths of the files.
+#' @param timeout_seconds Ignored. It is there because azuremlsdk has it.
+#' @param run A run. By default the one that this code belongs to, see [get_current_run()].
+#' @param name String: the folder's name in the run, with which the files' names begin.
+#' @param path Path of a folder. Links in it to files are stored as those files.
+#' @return The names, invisibly, or `NULL` without a run.
+#' @section Errors:
+#' * `espalier_error_file_exists`: the run has a file of this name.
+#' * `espalier_error_artifact_missing`, `espalier_error_source_missing`: a file or the folder doesn't exist.
+#' * `espalier_error_source_unreadable`: the folder contains a link to a folder.
+#' * `espalier_error_bad_name`: a name isn't valid.
+#' * `espalier_error_artifact_unsafe`: a name leads through a link of the run.
+#' @seealso [download_files_from_run()], [log_image_to_run()]
 #' @export
 #' @examples
 #' dir <- file.path(tempfile("runs"), "run")
@@ -32,7 +36,7 @@ upload_files_to_run <- function(names, paths, timeout_seconds = NULL, run = NULL
   check_texts(names, "names")
   check_texts(paths, "paths")
   if (length(names) != length(paths)) {
-    espalier_abort("bad_argument", sprintf("There are %d names for %d files.", length(names), length(paths)),
+    espalier_abort("bad_argument", sprintf("Can't store the files: there are %d names for %d paths.", length(names), length(paths)),
                    "Give one name for each path.")
   }
   check_number(timeout_seconds, "timeout_seconds", null = TRUE, min = 0)
@@ -41,7 +45,7 @@ upload_files_to_run <- function(names, paths, timeout_seconds = NULL, run = NULL
   if (nzchar(Sys.getenv("ESPALIER_RUN_DIR"))) {
     if (is.null(run)) dir <- current_run_dir()
     newer <- newer_records(dir)
-    if (!is.null(newer)) espalier_abort(newer$code, paste0("Nothing can be stored in the run: ", newer$text, "."), newer$hint)
+    if (!is.null(newer)) espalier_abort(newer$code, paste0("Can't store files with the run: ", newer$text, "."), newer$hint)
     store_files(dir, names, path.expand(paths))
   } else {
     paths <- vapply(paths, absolute_path, "", arg = "paths", USE.NAMES = FALSE)
@@ -62,7 +66,7 @@ upload_folder_to_run <- function(name, path, run = NULL) {
   folders <- list.dirs(path, full.names = TRUE)[-1L]
   links <- folders[nzchar(Sys.readlink(folders))]
   if (length(links)) {
-    espalier_abort("source_unreadable", sprintf("%s is a link to a folder.", links[1L]),
+    espalier_abort("source_unreadable", sprintf("Can't store %s: it is a link to a folder.", links[1L]),
                    "Remove it, or upload single files.", path = links[1L])
   }
   if (!length(files)) return(invisible(character()))
@@ -157,7 +161,7 @@ check_way <- function(dir, name) {
   for (part in parts[-length(parts)]) {
     way <- file.path(way, part)
     if (is_link(way)) {
-      espalier_abort("artifact_unsafe", sprintf("%s would lie behind the link %s, and links of a run are not followed.", name, part),
+      espalier_abort("artifact_unsafe", sprintf("Can't store %s: %s is a link, and links of a run aren't followed.", name, part),
                      "Choose another name.", path = way)
     }
     if (file.exists(way) && !dir.exists(way)) abort_taken(part)
@@ -173,10 +177,10 @@ check_way <- function(dir, name) {
 is_taken <- function(path) file.exists(path) || is_link(path)
 
 abort_taken <- function(name) {
-  espalier_abort("file_exists", sprintf("The run has a file \"%s\" already.", sub("^uploads/", "", name)), "Choose another name.")
+  espalier_abort("file_exists", sprintf("Can't store the file \"%s\": the run has one of this name.", sub("^uploads/", "", name)), "Choose another name.")
 }
 
 abort_not_stored <- function(dir) {
-  espalier_abort("workspace_read_only", "The files could not be stored in the run's folder.",
+  espalier_abort("workspace_read_only", "Can't write to the run's folder.",
                  "Is the disk full, or the folder read-only?", path = dir)
 }

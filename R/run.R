@@ -1,9 +1,14 @@
 #' Get a run
 #'
-#' @param experiment An [experiment()] or a [workspace()].
-#' @param run_id Id of the run, or `"latest"`.
+#' Use it to come back to a run, for example in a new session.
+#'
+#' @param experiment An [experiment()], or a [workspace()] to look in all its experiments.
+#' @param run_id String: the run's id, as [list_runs()] shows it, or `"latest"` for the newest
+#   one that has no parent and isn't archived.
 #' @return A `Run` object.
-#' @section Errors: `espalier_error_run_missing`.
+#' @section Errors:
+#' * `espalier_error_run_missing`: the run doesn't exist.
+#' @seealso [list_runs()], [get_run_details()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
@@ -18,14 +23,15 @@ get_run <- function(experiment, run_id) {
   if (run_id == "latest") {
     ids <- experiment$list_runs(max_results = 1L)$run_id
     if (!length(ids)) {
-      espalier_abort("run_missing", sprintf("The experiment \"%s\" has no runs yet.", experiment$name), "Submit one.")
+      espalier_abort("run_missing", sprintf("Can't find a run: the experiment \"%s\" has none yet.", experiment$name), "Submit one.")
     }
     run_id <- ids[[1]]
   }
   # (a run id is <experiment, its first 100 characters>_<seconds>_<8 hex>)
   if (sub("_[0-9]+_[0-9a-f]{8}$", "", run_id) != substr(experiment$name, 1L, 100L)) {
     espalier_abort(
-      "run_missing", sprintf("The experiment \"%s\" has no run \"%s\".", experiment$name, run_id), "See list_runs()."
+      "run_missing", sprintf("Can't find the run \"%s\" in the experiment \"%s\".", run_id, experiment$name),
+      "list_runs() shows the ids."
     )
   }
   experiment$workspace$runs$get(run_id)
@@ -33,11 +39,15 @@ get_run <- function(experiment, run_id) {
 
 #' Get the current run
 #'
-#' Inside a job the job's run; in a session with an interactive run that one. Needs no Python.
+#' Use it in a script to get the run that the script belongs to. In a job that is the job's run. In a session it is the
+#' run of [start_logging_run()]. It needs no Python.
 #'
-#' @param allow_offline Outside a run, return `NULL` with a message; `FALSE` makes that an error.
+#' @param allow_offline `TRUE` (the default) returns `NULL` with a message if the code belongs to no run. `FALSE` makes
+#'   that an error.
 #' @return A `Run` object, or `NULL`.
-#' @section Errors: `espalier_error_run_not_active`.
+#' @section Errors:
+#' * `espalier_error_run_not_active`: the code belongs to no run, and `allow_offline` is `FALSE`.
+#' @seealso [log_metric_to_run()], [upload_files_to_run()]
 #' @examples
 #' get_current_run()
 #' @export
@@ -46,9 +56,10 @@ get_current_run <- function(allow_offline = TRUE) {
   dir <- current_run_dir()
   if (is.null(dir)) {
     if (!allow_offline) {
-      espalier_abort("run_not_active", "This code runs in no run.", "Submit it, or begin with start_logging_run().")
+      espalier_abort("run_not_active", "Can't find a current run: this code belongs to none.",
+                     "Submit it, or begin with start_logging_run().")
     }
-    say("No run: what is logged here is recorded nowhere.")
+    say("This code belongs to no run: values that it logs aren't recorded.")
     return(NULL)
   }
   Run$new(identity = run_identity(dir))
@@ -56,21 +67,25 @@ get_current_run <- function(allow_offline = TRUE) {
 
 #' Cancel a run
 #'
-#' A queued run is taken out of the queue. R in a running one gets an interrupt, as by Ctrl-C, so that `on.exit()`,
-#' `finally`, finalizers and `.Last()` run. Other processes get a signal to end (TERM). Those left 10 seconds later are
-#' killed. The same is done to all runs below it: its children, their children, and so on. Harmless
-#' when repeated.
+#' Use it to stop a run, or to take it out of the queue. All runs below it are canceled too. Canceling a run twice is
+#' harmless.
 #'
-#' @param run A run. In a job, one below the job's own.
-#' @return `TRUE`, or `FALSE` when the run had ended already; invisibly.
-#' @section Errors: `espalier_error_run_missing`; `espalier_error_run_not_active` for the run of [start_logging_run()],
-#'   which its session ends.
+#' R in a running job gets an interrupt, as by Ctrl-C, so `on.exit()`, `finally`, finalizers and `.Last()` run. Other
+#' processes get the signal TERM. Processes that are left 10 seconds later are killed.
+#'
+#' @param run A run. In a job, a run below the job's own.
+#' @return `TRUE`, or `FALSE` if the run had ended already, invisibly.
+#' @section Errors:
+#' * `espalier_error_run_missing`: the run doesn't exist.
+#' * `espalier_error_run_not_active`: the run is one of [start_logging_run()]. End it with [complete_run()] in its
+#'   session.
+#' @seealso [wait_for_run_completion()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- submit_experiment(experiment(ws, "long"), script_run_config(command = c("sleep", "60")))
 #' cancel_run(run)
 #' wait_for_run_completion(run, show_output = FALSE)
-#' run
+#' get_run_status(run)
 #' @export
 cancel_run <- function(run) {
   check_object(run, "Run", "run")
@@ -80,16 +95,22 @@ cancel_run <- function(run) {
 
 #' End an interactive run
 #'
-#' @param run The run of [start_logging_run()], or of [create_child_run()]; that of a job needs no Python there.
-#' @param error_details Why it failed.
+#' Use these when your own code is the run. `complete_run()` ends it as completed, `fail_run()` as failed.
+#'
+#' @param run A run of [start_logging_run()] or [create_child_run()].
+#' @param error_details String: why the run failed. By default there is no reason.
 #' @return The run, invisibly.
-#' @section Errors: `espalier_error_run_not_active` when the run has ended or isn't interactive.
+#' @section Errors:
+#' * `espalier_error_run_not_active`: the run has ended, or isn't interactive.
 #' @seealso [start_logging_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
-#' fail_run(run, "the data were not there")
-#' run
+#' log_metric_to_run("accuracy", 0.9)
+#' complete_run(run)
+#'
+#' other <- start_logging_run(experiment(ws, "by-hand"))
+#' fail_run(other, "the data were not there")
 #' @export
 complete_run <- function(run) {
   check_object(run, "Run", "run")
@@ -126,47 +147,54 @@ leave_run <- function(run) {
   invisible(run)
 }
 
-#' Get the details of a run
+#' Get the metrics and details of a run
+#'
+#' Use these to look at a run, also while it goes on. `get_run_metrics()` returns what it logged, `get_run_status()` its
+#' state, and `get_run_details()` everything that is recorded.
 #'
 #' @param run A run.
-#' @param name Only the metric of this name.
-#' @param recursive Also the metrics of all runs below this one.
-#' @param run_type Of the runs below only those of this type: `"script"`, `"command"` or `"interactive"`.
-#' @param populate As in azuremlsdk; everything is always read.
+#' @param name String: only the metric of this name. By default all metrics.
+#' @param recursive `TRUE` adds the metrics of all runs below this one. The default is `FALSE`.
+#' @param run_type String: of the runs below, only those of this type: `"script"`, `"command"` or `"interactive"`. By
+#'   default all.
+#' @param populate Ignored. It is there because azuremlsdk has it.
 #' @return
-#' * `get_run_status()`: one of `"Queued"`, `"Preparing"`, `"Running"`, `"Completed"`, `"Failed"`, `"Canceled"`, ...
-#' * `get_run_detailed_status()`: a list of `status` and, for a run that is queued, its `position` and the
-#'   `reason` why it waits. `position` is its place among the runs that can start, 1 is next. It is `NULL` for a run that
-#'   can't start yet, because it waits for another run or for the time of its next attempt, and for one that isn't queued;
-#' * `get_run_details()`: a named list: `runId`, `status`, times, `usage` (see [get_run_usage()]), `error`, `tags`, `runDefinition`, `logFiles`,
-#'   `provenance` (see [get_run_provenance()]), ...;
-#'   `get_run_details_with_logs()` has the logs' text in `logFiles`, of a log above 1 MB its end, with a note; see
-#'   [get_run_log()].
-#' * `get_run_metrics()`: a named list: a scalar for a metric logged once, a vector for one logged more often, a data
-#'   frame for tables and rows, a file name for images; for a confusion matrix and what else
-#'   [log_confusion_matrix_to_run()] describes a list of `schema_type`, `schema_version` and `data`, of class
-#'   `espalier_chart`, which [plot()] draws and [as.data.frame()] makes a data frame of, or a list of these where it was
-#'   logged more than once. Each has the type it was logged with, `NA` too; values of
-#'   different types under one name become doubles where all are numbers, else strings. With `recursive = TRUE` a named
-#'   list of such lists, by run id, this run's first.
-#' * `get_run_environment()`: a list: `how` the job comes to what it finds (`"session"`, `"user-managed"`, `"private"`,
-#'   `"image"`), its `environment` (as [r_environment()] makes it; `NULL` for the session's packages), `key`, and what was made
-#'   ready: `image`, `tag`, `folder`, where it was `found`, and the `seconds` that took;
-#' * `get_run_metric_history()`: a data frame of every logged scalar: `name`, `step`, `value`, `time`, `text`. Numbers and
-#'   logical values are in `value`, which is double unless all are integers or all are logical; `TRUE` among numbers is 1.
-#'   Strings, dates and times are in `text`. Where one of the two has a value, the other is `NA`.
-#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged` when an event log can't be read at all;
-#'   `espalier_error_newer_format`. Of damaged lines in a log there is one warning, `espalier_warning_damaged`, with file and
-#'   line. The rest is returned.
+#' * `get_run_metrics()`: a named list, in which values have the types they were logged with:
+#'     * a scalar for a metric logged once, a vector for one logged more often. Values of mixed types become doubles if
+#'       all are numbers, else strings;
+#'     * a data frame for tables and rows;
+#'     * a string for an image: its file name;
+#'     * an `espalier_chart` for a chart of [log_confusion_matrix_to_run()], or a list of these. [plot()] draws it, and
+#'       [as.data.frame()] makes it a data frame.
+#'
+#'     With `recursive = TRUE` it is a list of these lists, named by run id, this run first.
+#' * `get_run_metric_history()`: a data frame with a row for each logged scalar and the columns `name`, `step`, `value`,
+#'   `time` and `text`. Numbers and logical values are in `value`. Strings, dates and times are in `text`. The other
+#'   column is `NA`.
+#' * `get_run_status()`: a string: `"Queued"`, `"Preparing"`, `"Running"`, `"Completed"`, `"Failed"`, `"Canceled"`, ...
+#' * `get_run_detailed_status()`: a list with `status` and, for a queued run, the `reason` why it waits and its
+#'   `position`. 1 is next. `position` is `NULL` for a run that can't start yet.
+#' * `get_run_details()`: a list of class `espalier_run_details`: `runId`, `status`, times, `usage`, `error`, `tags`,
+#'   `runDefinition`, `logFiles`, `provenance` and more. `get_run_details_with_logs()` has the texts of the logs in
+#'   `logFiles`. Of a log above 1 MB it has the end.
+#' * `get_run_environment()`: a list of class `espalier_run_environment`: `how` the job gets its packages (`"session"`,
+#'   `"user-managed"`, `"private"` or `"image"`), its `environment` and `key`, and the `image`, `tag` or `folder` that
+#'   was prepared, where it was `found`, and the `seconds` that took.
+#' @section Errors:
+#' * `espalier_error_run_missing`: the run doesn't exist.
+#' * `espalier_error_damaged`: a log of metrics can't be read. If only some lines are damaged, the rest is returned with
+#'   the warning `espalier_warning_damaged`.
+#' * `espalier_error_newer_format`: a newer espalier wrote the run.
+#' @seealso [get_run_log()], [get_run_usage()], [get_run_provenance()], [plot()][plot.Run]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
 #' for (i in 1:5) log_metric_to_run("loss", 1 / i)
-#' log_table_to_run("confusion", data.frame(truth = c("a", "b"), n = c(3L, 4L)))
+#' log_table_to_run("classes", data.frame(truth = c("a", "b"), n = c(3L, 4L)))
 #' complete_run(run)
-#' get_run_status(run)
 #' get_run_metrics(run)
 #' get_run_metric_history(run)
+#' get_run_status(run)
 #' @export
 get_run_metrics <- function(run, name = NULL, recursive = FALSE, run_type = NULL, populate = FALSE) {
   check_object(run, "Run", "run")
@@ -197,16 +225,19 @@ get_run_metric_history <- function(run, name = NULL) {
 
 #' List the parts of a run
 #'
-#' What [log_part_to_run()], [run_part()] and Python's `run.log_part()` recorded, also while the run goes on.
+#' Use it to see which of many small pieces of work are done, and which failed, also while the run goes on.
+#' [log_part_to_run()], [run_part()] and Python's `run.log_part()` record them.
 #'
 #' @param run A run.
-#' @return A data frame with a row for each part, in the order in which they were first recorded: `key`, `status`,
-#'   `error`, `seconds`, `digest`, and a column for each metric. What a part lacks is `NA`. Of a key that was recorded
-#'   more than once the last line counts. A metric has the type it was recorded with; one recorded with different types
-#'   becomes double where all are numbers, else text.
-#' @section Errors: `espalier_error_run_missing`; `espalier_error_damaged` when a file of parts can't be read at all;
-#'   `espalier_error_newer_format`. Of damaged lines in a file there is one warning, `espalier_warning_damaged`, with file
-#'   and line. The rest is returned.
+#' @return A data frame with a row for each part, in the order of their first records. The columns are `key`, `status`,
+#'   `error`, `seconds`, `digest`, and one for each metric. What a part lacks is `NA`. If a key was recorded more than
+#'   once, the last record counts. A metric of mixed types becomes double if all are numbers, else text.
+#' @section Errors:
+#' * `espalier_error_run_missing`: the run doesn't exist.
+#' * `espalier_error_damaged`: a file of parts can't be read. If only some lines are damaged, the rest is returned with
+#'   the warning `espalier_warning_damaged`.
+#' * `espalier_error_newer_format`: a newer espalier wrote the run.
+#' @seealso [log_part_to_run()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
@@ -277,10 +308,15 @@ print.espalier_run_environment <- function(x, ...) {
 
 #' Get and set the tags of a run
 #'
+#' Use tags to find runs again: [list_runs()] has a column for each, and filters by them.
+#'
 #' @param run A run.
-#' @param tags Named list or character vector of tags to add or change.
-#' @return `get_run_tags()` a named list; `set_run_tags()` the run, invisibly.
-#' @section Errors: `espalier_error_run_missing`, `espalier_error_bad_name`.
+#' @param tags Named list or character vector: tags to add or change. Other tags stay.
+#' @return `get_run_tags()` returns a named list, `set_run_tags()` the run, invisibly.
+#' @section Errors:
+#' * `espalier_error_run_missing`: the run doesn't exist.
+#' * `espalier_error_bad_name`: the name of a tag isn't valid.
+#' @seealso [list_runs()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
@@ -372,12 +408,25 @@ object_facts.Run <- function(x) {
   if (length(details$durationSeconds)) facts$took <- format_short(details$durationSeconds)
   facts$environment <- run_environment_text(details$environment)
   facts$kept <- kept_text(details$kept)
-  if (length(details$error)) facts$error <- safe_line(details$error$message)
+  if (length(details$error)) {
+    facts$error <- one_line(paste0(details$error$message, failure_place(details$error, 100L)))
+    facts$hint <- one_line(details$error$hint %||% character())
+  }
+  facts$warnings <- warnings_text(details$warnings)
   row <- workspace_of(x)$runs$list(include_children = TRUE, include_archived = TRUE, run_ids = list(details$runId))
   facts$parameters <- cells_text(row, "param_")
   facts$metrics <- cells_text(row, "metric_")
   for (name in names(details$tags)) facts[[one_line(paste("tag", name))]] <- tag_text(details$tags[[name]])
   facts
+}
+
+#' The first of a run's warnings, and how many more there are
+#' @noRd
+warnings_text <- function(warnings) {
+  texts <- one_line(as.character(unlist(warnings)))
+  if (!length(texts)) return(NULL)
+  more <- length(texts) - 1L
+  c(failure_line(texts[1L], 300L), if (more) sprintf("and %d more in get_run_details(run)$warnings", more))
 }
 
 #' What a run has of a group of columns, in a line; `NULL` where it has none

@@ -1,12 +1,13 @@
 #' Check the installation
 #'
-#' Looks at what espalier needs (R, reticulate, a Python with one package, places it may write to) and names each
-#' problem with one fix. It shows what happens to jobs when their user logs out, whether a Docker engine can be used, and
-#' which optional parts of [install_espalier()] are there: their size on disk, or what installs them.
-#' It starts no Python in this session and writes nothing.
+#' Use it if espalier doesn't work, or before the first submit. It checks R, reticulate, Python and the folders that
+#' espalier writes to, and names one fix for each problem.
 #'
-#' @return A list of class `espalier_sitrep`, invisibly when printed: `facts` (a data frame with columns `what`,
-#'   `value`, `why`) and `problems` (a data frame with columns `problem`, `fix`; no rows when all is well).
+#' It also shows what happens to jobs at logout, whether Docker can be used, and which optional parts of
+#' [install_espalier()] are there. It starts no Python in this session and writes nothing.
+#'
+#' @return A list of class `espalier_sitrep`: `facts`, a data frame with `what`, `value` and `why`, and `problems`, a
+#'   data frame with `problem` and `fix`. It has no rows if there is no problem.
 #' @seealso [install_espalier()]
 #' @examples
 #' espalier_sitrep()
@@ -14,7 +15,7 @@
 espalier_sitrep <- function() {
   parts <- c(
     sitrep_versions(), sitrep_python(),
-    list(sitrep_program("Rscript", r_program("Rscript"), "Reinstall R: jobs in R cannot run without Rscript.")),
+    list(sitrep_program("Rscript", r_program("Rscript"), "Reinstall R: jobs in R can't run without Rscript.")),
     sitrep_folders(), list(sitrep_docker(), sitrep_logout(), sitrep_command_line())
   )
   column <- function(name, from) vapply(from, function(part) part[[name]], "")
@@ -98,12 +99,12 @@ megabytes_of <- function(folder) {
 
 sitrep_unmade <- function() {
   base <- tryCatch(find_python(), espalier_error = function(e) e)
-  why <- "the private environment is missing; the first call that needs it sets it up"
+  why <- "the private environment is missing; the first call of workspace() sets it up"
   if (inherits(base, "condition")) {
     return(fact("Python", "none", why, conditionMessage(base), "Unset ESPALIER_PYTHON."))
   }
   if (is.null(base) && is.null(find_uv())) {
-    return(fact("Python", "none", why, sprintf("No Python %s with a shared libpython was found.", python_range()),
+    return(fact("Python", "none", why, sprintf("Can't find a Python %s with a shared libpython.", python_range()),
                 "Debian, Ubuntu: sudo apt install python3-venv libpython3-dev"))
   }
   from <- if (is.null(base)) "one that uv downloads" else base$path
@@ -115,7 +116,7 @@ sitrep_requirements <- function(choice, unmet) {
   need <- core_requirements()
   if (!length(unmet)) return(fact("Python packages", need, if (is.null(choice$python)) "not looked at" else "met"))
   if (identical(unmet, "python")) {
-    return(fact("Python packages", need, problem = sprintf("%s is no Python %s.", choice$python, python_range()),
+    return(fact("Python packages", need, problem = sprintf("%s isn't a Python %s.", choice$python, python_range()),
                 fix = paste0("Choose another Python; this one comes from ", choice$how, ".")))
   }
   if (!is.null(managed_env())) {
@@ -132,7 +133,7 @@ r_program <- function(name) {
 
 sitrep_program <- function(what, place, fix) {
   if (nzchar(place)) return(fact(what, place))
-  fact(what, "not found", problem = paste(what, "was not found."), fix = fix)
+  fact(what, "not found", problem = sprintf("Can't find %s.", what), fix = fix)
 }
 
 sitrep_folders <- function() {
@@ -147,7 +148,7 @@ sitrep_folders <- function() {
 sitrep_folder <- function(what, place, fix) {
   if (!dir.exists(place) && can_be_made(place)) return(fact(what, place, "can be made"))
   if (dir.exists(place) && file.access(place, 2L) == 0L) return(fact(what, place, "writable"))
-  fact(what, place, problem = sprintf("%s cannot be written (%s).", place, what), fix = fix)
+  fact(what, place, problem = sprintf("Can't write to %s (%s).", place, what), fix = fix)
 }
 
 #' @export

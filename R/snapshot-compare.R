@@ -2,31 +2,38 @@
 
 #' Compare two snapshots
 #'
-#' Compares two runs, a run and a folder, or any two of runs, kept snapshots and folders. Of a folder is compared what
-#' would go into a snapshot of it now, see [preview_snapshot()].
+#' Use it to see what changed between two runs, or between a run and your folder now. It compares any two of runs, kept
+#' snapshots and folders. Of a folder it takes the files that [preview_snapshot()] includes.
 #'
-#' Printing shows a line a file and then the unified diffs of text: in colours on a terminal, as a diff block in R
-#' Markdown. Control characters and bytes that are not UTF-8 are shown as escapes. Binary files and files over 1 MB have
-#' no diff; `note` says so.
+#' Printing shows a line for each file, then unified diffs of texts. They are coloured on a terminal, and a diff block
+#' in R Markdown. Control characters and bytes that aren't UTF-8 are shown as escapes. Binary files and files over 1 MB
+#' have no diff, which `note` reports.
 #'
-#' @param a,b A run, the id of a snapshot, or a folder. `a` is how it was before, `b` how it is after.
-#' @param workspace The workspace of an id; by default that of the run it is compared with.
-#' @param outside_links What becomes of links that lead out of a folder, see [preview_snapshot()]: give what was given for
-#'   the snapshot.
-#' @param x,object,comparison What `compare_snapshots()` returned.
-#' @param path One of its paths.
-#' @param lines How many lines of diffs to show; `Inf` for all.
-#' @param ... Nothing.
-#' @return `compare_snapshots()`: a data frame of class `espalier_comparison`, a row a file or link that differs, none if
-#'   nothing does: `path`; `change` (`"added"`, `"removed"`, `"changed"`, `"mode"` when only its executable bit differs,
-#'   `"type"` when a file became a link or the other way round); `size_before` and `size_after` in bytes; `kind_before`
-#'   and `kind_after` (`"file"`, `"executable"`, `"link"`); `note`; `diff`, one string, `NA` where there is none.
+#' @param a,b A run, the id of a snapshot, or the path of a folder. `a` is the state before, `b` the state after.
+#' @param workspace The [workspace()] of an id. By default that of the run it is compared with.
+#' @param outside_links String: what happens to links that lead out of a folder, see [preview_snapshot()]. Give the
+#'   value that the snapshot was taken with.
+#' @param x,object,comparison A table of `compare_snapshots()`.
+#' @param path String: one of its paths.
+#' @param lines Number of lines of diffs to show, 200 by default. `Inf` shows all.
+#' @param ... Ignored.
+#' @return `compare_snapshots()` returns a data frame of class `espalier_comparison` with a row for each file or link
+#'   that differs:
+#' * `path`;
+#' * `change`: `"added"`, `"removed"`, `"changed"`, `"mode"` if only its executable bit differs, or `"type"` if a file
+#'   became a link or a link a file;
+#' * `size_before`, `size_after`: bytes;
+#' * `kind_before`, `kind_after`: `"file"`, `"executable"` or `"link"`;
+#' * `note`, and `diff`, a string or `NA`.
 #'
-#'   `get_file_diff()`: the lines of one file's diff, of class `espalier_diff`. `summary()`: how many files and bytes, by
-#'   change. `format()`: the lines that are printed, without colours.
-#' @section Errors: `espalier_error_snapshot_missing`, `espalier_error_snapshot_damaged`, `espalier_error_run_missing`;
-#'   `espalier_error_source_missing`, `espalier_error_source_unreadable` and `espalier_error_source_changed` about a folder;
-#'   `espalier_error_bad_argument`.
+#' `get_file_diff()` returns the lines of one diff, of class `espalier_diff`. `summary()` counts files and bytes by
+#' change. `format()` returns the printed lines without colours.
+#' @section Errors:
+#' * `espalier_error_run_missing`, `espalier_error_snapshot_missing`: the run or the snapshot doesn't exist.
+#' * `espalier_error_snapshot_damaged`: a stored file doesn't match its digest.
+#' * `espalier_error_source_missing`, `espalier_error_source_unreadable`, `espalier_error_source_changed`: as in
+#'   [take_snapshot()].
+#' * `espalier_error_bad_argument`: an id has no workspace, or `path` doesn't differ.
 #' @seealso [take_snapshot()], [download_snapshot()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
@@ -85,8 +92,8 @@ get_file_diff <- function(comparison, path) {
   check_object(comparison, "espalier_comparison", "comparison")
   at <- match(check_string(path, "path"), comparison$path)
   if (is.na(at)) {
-    espalier_abort("bad_argument", sprintf("\"%s\" does not differ.", shown_path(path)),
-                   "comparison$path has the paths that do.", argument = "path")
+    espalier_abort("bad_argument", sprintf("Can't show the diff of \"%s\": it isn't among the paths that differ.", shown_path(path)),
+                   "comparison$path lists them.", argument = "path")
   }
   structure(diff_lines(comparison$diff[at]), class = "espalier_diff", note = comparison$note[at])
 }

@@ -2,43 +2,46 @@
 
 #' Preview a snapshot
 #'
-#' A dry run: lists what [submit_experiment()] or [take_snapshot()] would freeze of a folder, what they would leave out,
-#' and by which rule. Nothing is written, no content is read.
+#' Use it before a submit, to see which files of a folder [submit_experiment()] or [take_snapshot()] would store. It
+#' lists them, and the files that stay out with the rule for it. It writes nothing and reads no content.
 #'
-#' @section What stays out:
-#' Two files at the folder's top are read: `.gitignore` (or `.amlignore` in its place), and then `.espalierignore`. The
-#' patterns are git's, and the last one that matches decides. So a line `!/data/` in `.espalierignore` takes in what
-#' `.gitignore` leaves out, and changes nothing for git. Before them the built-in excludes apply: `.git`, `.Rproj.user`, `.RData`, `.Rhistory`, libraries of renv and
-#' packrat, virtual environments, caches, workspaces, `outputs/` and `logs/` at the top, and files whose names say that
-#' they hold secrets, such as `.Renviron`, `.env` and `*.pem`. `vignette("secrets")` names more of them. The contents of
-#' files are not searched.
+#' @section Files that stay out:
+#' The rules are in two files at the top of the folder: `.gitignore` (or `.amlignore` in its place), then
+#' `.espalierignore`. Patterns are git's, and the last one that matches decides. A line `!/data/` in `.espalierignore`
+#' takes in what `.gitignore` leaves out, and changes nothing for git.
 #'
-#' A line `!name` takes one of these in again. A first line `!*` in `.espalierignore` switches off all built-in excludes
-#' and the rules of `.gitignore`, for every verb. What is written below it still stays out (`/.espalier/` should, if the workspace is in the folder).
-#' `default_excludes = FALSE` does the same for one call.
+#' The built-in excludes come before these rules: `.git`, `.Rproj.user`, `.RData`, `.Rhistory`, libraries of renv and
+#' packrat, virtual environments, caches, workspaces, `outputs/` and `logs/` at the top, and files with names of
+#' secrets, such as `.Renviron`, `.env` and `*.pem`. `vignette("secrets")` lists more of them. The contents of files
+#' aren't searched.
+#'
+#' A line `!name` takes one of these in again. `default_excludes = FALSE` switches off all built-in excludes and the
+#' rules of `.gitignore` for one call. A first line `!*` in `.espalierignore` does the same for every verb. The lines
+#' below it still apply. Write `/.espalier/` there if the workspace is in the folder.
 #'
 #' @section Links:
-#' A link that stays inside the folder is stored as a link. One that leads out of it, or is an absolute path, is refused
-#' with its name, unless `outside_links` (or the option `espalier.outside_links`) says otherwise:
+#' A link that stays inside the folder is stored as a link. `outside_links` decides about a link that leads out of it,
+#' or has an absolute path:
 #'
-#' - `"keep"` stores it as it is. The job follows it to the original, and may write there. A relative one leads elsewhere
-#'   from the job's own copy of the folder; there is a note about those.
-#' - `"copy"` stores the file or folder it leads to, as if that lay there: the ignore rules apply to it, and the same files
-#'   that often hold secrets stay out, also when only the name of what the link leads to says so. A link that leads to a
-#'   folder it lies in itself is refused.
+#' * `"refuse"` is an error with the name of the link.
+#' * `"keep"` stores the link. The job follows it to the original, and may write there. A relative link leads elsewhere
+#'   from the job's copy of the folder. A note names these.
+#' * `"copy"` stores the file or folder that it leads to. The ignore rules apply to it, by the names of the link and of
+#'   the original. A link to a folder that contains the link is refused.
 #'
-#' The snapshot's id is of names and contents alone: the same whether a file lay there or was copied.
-#'
-#' @param path The folder.
-#' @param default_excludes Whether the built-in excludes apply.
-#' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`, see below.
-#' @param x,object What `preview_snapshot()` returned.
-#' @param n How many files and rules to show.
-#' @param ... Nothing.
-#' @return A data frame of class `espalier_snapshot_preview`: `path` (a folder that is left out is one row, with a `/` at
-#'   its end), `size` in bytes (`NA` for folders), `included`, and `rule`, with where it is written. Printing it, or
-#'   `summary()`, shows number and size, the largest files, and what is left out and why.
-#' @section Errors: `espalier_error_source_missing`; `espalier_error_source_unreadable` for what no snapshot can hold.
+#' @param path Path of the folder.
+#' @param default_excludes `TRUE` (the default) applies the built-in excludes.
+#' @param outside_links String: what happens to links that lead out of the folder, `"refuse"` (the default), `"keep"` or
+#'   `"copy"`, see [preview_snapshot()]. The option `espalier.outside_links` changes the default.
+#' @param x,object A preview of `preview_snapshot()`.
+#' @param n Number of files and rules to show.
+#' @param ... Ignored.
+#' @return A data frame of class `espalier_snapshot_preview` with the columns `path`, `size` in bytes (`NA` for
+#'   folders), `included`, and `rule` with the place where it is written. A folder that stays out is one row, with a `/`
+#'   at its end. Printing it, or `summary()`, shows the sums, the largest files, and the files that stay out.
+#' @section Errors:
+#' * `espalier_error_source_missing`: the folder doesn't exist.
+#' * `espalier_error_source_unreadable`: a file can't be read, or no snapshot can hold it.
 #' @seealso [take_snapshot()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
@@ -121,22 +124,21 @@ plain_frame <- function(x) {
 
 #' Take a snapshot
 #'
-#' `take_snapshot()` freezes a folder outside of any run, by the rules that [preview_snapshot()] describes. The snapshot is
-#' kept until `delete_snapshot()`; its files then go with the next [collect_garbage()], unless a run has the same ones.
-#' `list_snapshots()` lists what is kept. (The name `snapshot()` belongs to renv.)
+#' Use it to keep a folder as it is now, without a run. `list_snapshots()` lists the kept snapshots, and
+#' `delete_snapshot()` gives one up. The next [collect_garbage()] then removes the files that no run has.
 #'
 #' @param workspace A [workspace()].
-#' @param path The folder.
-#' @param default_excludes Whether the built-in excludes apply, see [preview_snapshot()].
-#' @param outside_links What becomes of links that lead out of the folder: `"refuse"`, `"keep"` or `"copy"`, see
-#'   [preview_snapshot()].
-#' @param snapshot Id of a snapshot.
-#' @return `take_snapshot()`: the snapshot's id, `"sha256:..."`, invisibly; it is a digest of all names and contents, so
-#'   equal folders have equal ids. `list_snapshots()`: a data frame with `id`, `taken_at`, `source_directory`, `files` and
-#'   `bytes`. `delete_snapshot()`: whether it was kept, invisibly.
-#' @section Errors: `espalier_error_source_missing`, `espalier_error_source_unreadable`, `espalier_error_source_changed`,
-#'   `espalier_error_workspace_read_only`; `espalier_error_bad_argument` for what isn't an id.
-#' @seealso [compare_snapshots()], [download_snapshot()]
+#' @inheritParams preview_snapshot
+#' @param snapshot String: the id of a snapshot.
+#' @return `take_snapshot()` returns the snapshot's id, `"sha256:..."`, invisibly. It is a digest of names and contents,
+#'   so equal folders have equal ids. `list_snapshots()` returns a data frame with `id`, `taken_at`, `source_directory`,
+#'   `files` and `bytes`. `delete_snapshot()` returns whether the snapshot was kept, invisibly.
+#' @section Errors:
+#' * `espalier_error_source_missing`, `espalier_error_source_unreadable`: as in [preview_snapshot()].
+#' * `espalier_error_source_changed`: a file kept changing meanwhile.
+#' * `espalier_error_workspace_read_only`: the workspace can't be written.
+#' * `espalier_error_bad_argument`: `snapshot` isn't an id.
+#' @seealso [preview_snapshot()], [compare_snapshots()], [download_snapshot()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' dir.create(folder)
@@ -176,16 +178,18 @@ delete_snapshot <- function(workspace, snapshot) {
 
 #' Download a snapshot
 #'
-#' Every file is verified by its digest on the way. The folder appears whole or not at all, and nothing that exists is
-#' ever overwritten.
+#' Use it to get the code of a run back. Each file is verified by its digest. The folder appears whole or not at all,
+#' and nothing is overwritten.
 #'
-#' @param snapshot A run, or the id of a snapshot.
-#' @param path The folder to make. It may exist if it is empty.
-#' @param workspace The workspace of an id.
-#' @return The folder, invisibly.
-#' @section Errors: `espalier_error_file_exists`; `espalier_error_snapshot_missing` when the run has no snapshot, or the
-#'   workspace not that one; `espalier_error_snapshot_damaged` when a stored file is not what its digest says;
-#'   `espalier_error_bad_argument` for what isn't an id, or a folder that cannot be written.
+#' @param snapshot A run, or the id of a snapshot as a string.
+#' @param path Path of the new folder. It may exist if it is empty.
+#' @param workspace The [workspace()] of an id. A run needs none.
+#' @return The path of the folder, invisibly.
+#' @section Errors:
+#' * `espalier_error_file_exists`: the folder isn't empty.
+#' * `espalier_error_snapshot_missing`: the run has no snapshot, or the workspace doesn't have this one.
+#' * `espalier_error_snapshot_damaged`: a stored file doesn't match its digest.
+#' * `espalier_error_bad_argument`: `snapshot` isn't an id, or the folder can't be written.
 #' @seealso [take_snapshot()], [compare_snapshots()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
@@ -220,21 +224,23 @@ stored_side <- function(x, arg, workspace) {
 
 #' Remove unused stored files
 #'
-#' Lists what is stored in a workspace and no run, finished or not, and no kept snapshot refers to: left when run folders
-#' or snapshots were deleted, or a submit was interrupted. Also what killed processes left half-written a day ago or
-#' longer. With `dry_run = FALSE` it is deleted. Submits of other sessions may go on; they wait for a moment.
+#' Use it to free disk space after you deleted runs or snapshots. It lists stored files that no run and no kept snapshot
+#' needs, and half-written files of killed processes that are a day old. `dry_run = FALSE` deletes them. Other sessions
+#' may submit meanwhile.
 #'
 #' @param workspace A [workspace()].
-#' @param dry_run Only list; `FALSE` deletes.
-#' @param x What `collect_garbage()` returned.
-#' @param n How many rows to show.
-#' @param ... Nothing.
-#' @return A data frame of class `espalier_garbage`: `what` it is, `path` in the workspace, `size` (what deleting it frees,
-#'   in bytes), `why` it may go, and whether it was `deleted`.
-#' @section Errors: `espalier_error_snapshot_damaged`, `espalier_error_damaged` or `espalier_error_newer_format` when it
-#'   isn't known what a run or snapshot refers to. Nothing is deleted then. `espalier_error_workspace_read_only`;
-#'   `espalier_error_not_supported` on file systems without locks.
-#' @seealso [take_snapshot()], [delete_workspace()]
+#' @param dry_run `TRUE` (the default) only lists. `FALSE` deletes.
+#' @param x A table of `collect_garbage()`.
+#' @param n Number of rows to show.
+#' @param ... Ignored.
+#' @return A data frame of class `espalier_garbage` with the columns `what`, `path` in the workspace, `size`, `why` and
+#'   `deleted`. `size` is the number of bytes that deleting it frees.
+#' @section Errors:
+#' * `espalier_error_snapshot_damaged`, `espalier_error_damaged`, `espalier_error_newer_format`: the needs of a run or
+#'   snapshot can't be read. Nothing is deleted.
+#' * `espalier_error_workspace_read_only`: the workspace can't be written.
+#' * `espalier_error_not_supported`: the file system has no locks.
+#' @seealso [delete_snapshot()], [delete_workspace()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' dir.create(folder)
@@ -269,7 +275,7 @@ print.espalier_garbage <- function(x, n = 10L, ...) {
   cat(header("Garbage", facts = facts), "\n", sep = "")
   shown <- utils::head(as.data.frame(x), n)
   cat(sprintf("  %s  %s  %s\n", format(shown$what), format(format_bytes(shown$size), justify = "right"),
-              shown_path(shown$path)), sep = "")
+              gsub("([0-9a-f]{12})[0-9a-f]{20,}", "\\1...", shown_path(shown$path))), sep = "")
   if (nrow(x) > n) cat(sprintf("  ... and %d more; as.data.frame() has all, and why.\n", nrow(x) - n))
   if (dry) cat("Nothing was deleted; dry_run = FALSE does it.\n")
   invisible(x)

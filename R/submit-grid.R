@@ -1,30 +1,31 @@
 #' Submit a grid of parameters
 #'
-#' Use it for a parameter sweep: the folder is read once, and each combination of values, or each row of a data frame, becomes
-#' a run. That takes a tenth of the
-#' time of as many single submits. The runs wait in the queue and are started as there is room; R may quit.
+#' Use it for a parameter sweep: each combination of values, or each row of a data frame, becomes a run. The folder is
+#' read once, so it takes a tenth of the time of single submits.
 #'
-#' All rows are checked first. If one is wrong, the error names it and nothing is submitted. Interrupted (Ctrl-C, Esc)
-#' before the runs are written, nothing is submitted either.
-#'
-#' A job in a container can't submit a grid. It can submit children: [submit_child_run()].
+#' All rows are checked first. If one is wrong, or the call is interrupted before the runs are written, nothing is
+#' submitted. A name that the script doesn't have, and a value of another type than its default, are found if the call of
+#' [job_params()] can be read from its code. The runs wait in the queue, and R may quit. A job in a container can't submit a grid. It can submit
+#' children with [submit_child_run()].
 #'
 #' @param experiment An [experiment()].
 #' @param config An [estimator()] or [script_run_config()].
-#' @param grid A named list of values for each parameter, of which every combination is a run; or a data frame, of which
-#'   every row is. At most 10,000 runs. The values replace those of the same name in `script_params` of `config`, or are
-#'   added to them. Their rules are those of `script_params` in [estimator()]; a list column of a data frame gives a vector
-#'   in each row.
-#' @param tags Named list: text to find the runs by later. An element has one value for all runs, or one for each.
-#'   A run whose value is `NA` is left without that tag.
-#' @param display_names Character vector, a title for each run. By default all have that of `config`.
-#' @param sample Submit only a random part: a number of runs, or a share below 1. `set.seed()` makes it repeatable. By
-#'   default all.
-#' @param reuse Return the newest completed run of the experiment in place of a row that ran exactly the same, see
-#'   [submit_experiment()].
-#' @return A list of `Run` objects of class `espalier_runs`, in the order of the rows, printed as the table of [list_runs()].
-#' @section Errors: those of [submit_experiment()]; `espalier_error_not_supported` in a job in a container.
-#' @seealso [wait_for_runs()], which waits for all of them
+#' @param grid Named list: values of each parameter, of which all combinations become runs. Or a data frame, of which
+#'   each row becomes a run. At most 10,000 runs. The values replace or extend `script_params` of `config`, by the same
+#'   rules. A list column gives a vector in each row.
+#' @param tags Named list: tags of the runs. Each element is one value for all runs, or one for each. `NA` leaves the
+#'   tag out.
+#' @param display_names Character vector: a title for each run. By default that of `config`.
+#' @param sample Number of runs to submit at random, or a share below 1. By default all. `set.seed()` makes it
+#'   repeatable.
+#' @param reuse `TRUE` returns the newest completed run of the experiment in place of a row that is exactly the same,
+#'   see [submit_experiment()]. The default is `FALSE`.
+#' @return A list of `Run` objects of class `espalier_runs`, in the order of the rows. It prints as the table of
+#'   [list_runs()].
+#' @section Errors:
+#' * the classes of [submit_experiment()]. The message names the row.
+#' * `espalier_error_not_supported`: the code runs in a job in a container.
+#' @seealso [wait_for_runs()], [best_run()], [list_runs()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' job <- script_run_config(command = "echo", script_params = list(trees = 100))
@@ -56,7 +57,7 @@ submit_grid <- function(experiment, config, grid, tags = NULL, display_names = N
   )
   tell_submitted(result, values)
   if (result$reused > 0) {
-    say(c(i = "Nothing has changed for {result$reused} of {nrow(grid)} rows: their earlier runs are returned."))
+    say(c(i = "{result$reused} of {nrow(grid)} rows are unchanged: their earlier runs are returned."))
   } else if (reuse) {
     say(c(i = "No completed run can be reused: all runs are new."))
   }
@@ -107,7 +108,7 @@ sampled_rows <- function(count, sample, of) {
 }
 
 refuse_grid <- function(problem, hint) {
-  espalier_abort("bad_argument", sprintf("`grid` %s.", problem), hint, argument = "grid")
+  espalier_abort("bad_argument", sprintf("Can't submit the grid: it %s.", problem), hint, argument = "grid")
 }
 
 #' The parameters of each row, as the core takes them

@@ -1,19 +1,23 @@
 #' Set up a project
 #'
-#' Run this once in a project that shall run jobs. It writes, where they don't exist yet: `.espalier/config.json` (so
-#' that [load_workspace_from_config()] finds the project's workspace), `.espalierignore` (what stays out of snapshots)
-#' and a template `train.R`. It adds `.espalier` to `.gitignore`, and in a package to `.Rbuildignore`. Nothing that
-#' exists is overwritten.
+#' Use it once in a project that will run jobs. It writes these files and overwrites nothing:
 #'
-#' The new `.espalierignore` leaves nothing out. It looks at the project's scripts, and at the code and configuration
-#' files that these name. What they use and `.gitignore` leaves out is taken in again up to 100 MB. What no script names
-#' and takes more than 10 MB is listed with its size in a comment. Remove the `#` to leave it out. See
-#' [preview_snapshot()] for the rules.
+#' * `.espalier/config.json`, by which [load_workspace_from_config()] finds the project's workspace;
+#' * `.espalierignore`, the rules for files that stay out of snapshots, see [preview_snapshot()];
+#' * `train.R`, a template;
+#' * a line for `.espalier` in `.gitignore`, and in a package in `.Rbuildignore`.
 #'
-#' @param path The project's folder.
-#' @param name Name of the workspace; by default the one that the project has, else the folder's name, made valid.
+#' The new `.espalierignore` leaves nothing out. It takes files in that `.gitignore` leaves out and the project's
+#' scripts name, up to 100 MB. Other files of more than 10 MB are listed in comments, with their sizes. Remove the `#`
+#' to leave them out.
+#'
+#' @param path Path of the project's folder. By default the working directory.
+#' @param name String: the name of the workspace. By default the one that the project has, else the folder's name.
 #' @return The workspace, invisibly.
-#' @section Errors: `espalier_error_bad_argument`, `espalier_error_workspace_read_only`.
+#' @section Errors:
+#' * `espalier_error_bad_argument`: the folder doesn't exist.
+#' * `espalier_error_workspace_read_only`: the folder can't be written.
+#' @seealso [workspace()], [preview_snapshot()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' project <- tempfile("project")
 #' dir.create(project)

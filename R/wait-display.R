@@ -21,7 +21,7 @@ plain_display <- function(id, why = function() NULL) {
       }
       if (nzchar(step) && !making) {
         making <<- TRUE
-        say("The environment of run {.val {id}} is being made.")
+        say("Preparing the environment of run {.val {id}}.")
       }
       state <<- now
     },

@@ -1,16 +1,19 @@
 #' Wait for several runs
 #'
-#' Waits until all of some runs have ended, or the first of them, and shows on one line how far they are. Interrupting
-#' (Ctrl-C, Esc) stops the waiting, never the runs. A run that failed isn't an error here: a message at the end names the
-#' failed and the canceled runs with their causes, and the column `status` has their states. In a job this needs no Python, and
-#' as long as the job waits, the runs it waits for may have the job's place in the queue.
+#' Use it after [submit_grid()], or before code that needs the results of several runs. One line shows how many have
+#' ended. Interrupting (Ctrl-C, Esc) stops the waiting, never the runs.
 #'
-#' @param runs A run, a list of runs, or what [get_runs_in_experiment()] gives; of any workspaces.
-#' @param any Return when the first of them has ended.
-#' @param timeout_seconds Seconds to wait at most.
-#' @return A data frame, invisibly: `run_id`, `status`, `ended`, a row a run in the order of `runs`.
-#' @section Errors: `espalier_error_wait_timed_out`, whose field `states` is that data frame; `espalier_error_run_missing`
-#'   when one of them has been deleted.
+#' A failed run isn't an error here. A message at the end names the failed and canceled runs with their causes. In a job
+#' it needs no Python, and the runs may take the waiting job's place in the queue.
+#'
+#' @param runs A run, or a list of runs, such as that of [submit_grid()] or [get_runs_in_experiment()]. They may be of
+#'   several workspaces.
+#' @param any `TRUE` returns when the first of them has ended. The default is `FALSE`.
+#' @param timeout_seconds Number: seconds to wait at most. By default there is no limit.
+#' @return A data frame, invisibly, with a row for each run in the order of `runs`: `run_id`, `status` and `ended`.
+#' @section Errors:
+#' * `espalier_error_wait_timed_out`: the time is over. Its field `states` is that data frame.
+#' * `espalier_error_run_missing`: one of the runs has been deleted.
 #' @seealso [wait_for_run_completion()] for one run and its log.
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
@@ -96,8 +99,8 @@ abort_wait <- function(found, timeout) {
   if (length(left) > 3L) shown <- paste0(shown, " and ", length(left) - 3L, " more")
   espalier_abort(
     "wait_timed_out",
-    sprintf("%s had not ended after %s s: %s.", part_of_runs(length(left), nrow(found)), format(timeout), shown),
-    "They go on. Wait again, or cancel them.", states = found
+    sprintf("Can't wait longer: %s had not ended after %s s (%s).", part_of_runs(length(left), nrow(found)), format(timeout), shown),
+    "They go on. Wait again, or cancel them with cancel_run().", states = found
   )
 }
 

@@ -1,22 +1,22 @@
 #' Wait for a run
 #'
-#' Waits until the run has ended, showing the job's log as it grows, and before that of the making of its environment. Interrupting (Ctrl-C, Esc) stops the waiting, never
-#' the run: call it again to come back, the log is shown from the beginning.
+#' Use it after a submit, to watch the job and go on when it has ended. It shows the log as it grows, and before that
+#' the log of preparing the environment. Interrupting (Ctrl-C, Esc) stops the waiting, never the run. Call it again to
+#' come back.
 #'
-#' Inside a job it needs no Python, and as long as the job waits, the run it waits for may have the job's place in the
-#' queue: so a job can wait for its children where only one run is executed at a time.
-#'
-#' An interactive session shows a status line; Rscript and knitr get a few plain lines.
+#' An interactive session shows a status line. Rscript and knitr get a few plain lines. In a job it needs no Python, and
+#' the run may take the waiting job's place in the queue.
 #'
 #' @param run A run.
-#' @param show_output Show the logs.
-#' @param raise_on_error Raise an error when the run failed; `FALSE` returns the run. A run that was canceled, by a user or
-#'   because it took longer than its limit, isn't an error: a message gives the reason, and [get_run_status()] is
-#'   `"Canceled"`.
+#' @param show_output `TRUE` (the default) shows the logs.
+#' @param raise_on_error `TRUE` (the default) makes a failed run an error. `FALSE` returns the run. A canceled run, also
+#'   one that reached its time limit, is never an error: a message gives the reason.
 #' @return The run, invisibly.
-#' @section Errors: `espalier_error_run_failed`, with the cause, up to three lines of the log and the place of the log. Its
-#'   fields are `run_id` and `cause` (`code`, `message`, `call`, `place`, `class`, `traceback`, `log_tail`, and `hint` where a file
-#'   of a similar name was found). [get_run_traceback()] shows the calls, [get_run_log()] the log.
+#' @section Errors:
+#' * `espalier_error_run_failed`: the run failed. The message has the cause, up to three lines of the log and its path.
+#'   The fields are `run_id` and `cause`, a list of `code`, `message`, `call`, `place`, `class`, `traceback`, `log_tail`
+#'   and perhaps `hint`.
+#' @seealso [get_run_log()], [get_run_traceback()], [wait_for_runs()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- submit_experiment(experiment(ws, "hello"), script_run_config(command = "echo hello"))

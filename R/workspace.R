@@ -1,25 +1,29 @@
 #' Get or create a workspace
 #'
-#' A workspace is a folder that holds experiments, runs and snapshots. `workspace()` gets it, or creates it if there is
-#' none, and reports where. `create_workspace()` and `get_workspace()` do one of the two.
+#' Use `workspace()` at the top of a script: it gets the folder that holds experiments, runs and snapshots, or creates
+#' it. `create_workspace()` and `get_workspace()` do only one of the two.
 #'
-#' By default, workspaces of a project lie in `.espalier/` at its top. That is the nearest folder, from the working
+#' By default, the workspaces of a project are in `.espalier/` at its top. That is the nearest folder, from the working
 #' directory upwards, with an `.espalier` folder, an `.Rproj` file, `DESCRIPTION`, `renv.lock`, `_targets.R`, `.here`,
 #' `pyproject.toml` or `.git`. Without any of these it is the working directory. Your home folder counts only while you
-#' work in it, so `~/.espalier` isn't used by projects below.
+#' work in it, so projects below don't use `~/.espalier`.
 #'
-#' @param name Name of the workspace: 1 to 128 letters (A-Z, a-z), digits, `_`, `-` and `.`, beginning with a letter or
-#'   digit.
-#' @param path Folder that holds the workspace, `.espalier/` of this project by default.
+#' @param name String: the name of the workspace, 1 to 128 letters (A-Z, a-z), digits, `_`, `-` and `.`. It begins with
+#'   a letter or digit.
+#' @param path Path of the folder for workspaces. By default `.espalier/` of this project.
 #' @param auth,subscription_id,resource_group,location,create_resource_group,storage_account,key_vault,app_insights
-#'   Arguments of azuremlsdk that only mean something in a cloud: accepted and ignored, with a message.
+#'   Arguments of azuremlsdk for a cloud. They are accepted and ignored.
 #' @param container_registry,cmk_keyvault,resource_cmk_uri,hbi_workspace,sku,friendly_name As `auth`.
-#' @param exist_ok Return the workspace if it exists already; otherwise that is an error.
-#' @param show_output Say where the workspace was made.
-#' @return A `Workspace` object. It holds nothing but the folder's name, so it can be saved, sent to other processes
-#'   and used after a restart of R.
-#' @section Errors: `espalier_error_bad_name`, `espalier_error_workspace_missing`, `espalier_error_workspace_exists`,
-#'   `espalier_error_workspace_read_only`, `espalier_error_newer_format`.
+#' @param exist_ok `TRUE` returns a workspace that exists already. `FALSE` (the default) makes that an error.
+#' @param show_output `TRUE` (the default) shows the path of the new workspace.
+#' @return A `Workspace` object. It holds only a path, so it can be saved, and sent to other processes.
+#' @section Errors:
+#' * `espalier_error_bad_name`: the name isn't valid.
+#' * `espalier_error_workspace_missing`: `get_workspace()` doesn't find it.
+#' * `espalier_error_workspace_exists`: `create_workspace()` finds one already.
+#' * `espalier_error_workspace_read_only`: the folder can't be written.
+#' * `espalier_error_newer_format`: a newer espalier wrote the workspace.
+#' @seealso [experiment()], [get_workspace_details()], [use_espalier()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' ws
@@ -71,15 +75,22 @@ get_workspace <- function(name, auth = NULL, subscription_id = NULL, resource_gr
 
 #' Find a workspace by a config file
 #'
-#' `write_workspace_config()` writes a small file that names the workspace. `load_workspace_from_config()` looks for it
-#' from `path` upwards (in `.espalier/`, `.azureml/`, `aml_config/` and the folder itself) and returns the workspace.
-#' The search ends below your home folder, unless it begins there. It skips a `config.json` of another program.
+#' Use these so that scripts of a project needn't name its workspace. `write_workspace_config()` writes a small file
+#' with the workspace's path. `load_workspace_from_config()` finds that file and returns the workspace.
+#'
+#' It looks from `path` upwards, in `.espalier/`, `.azureml/`, `aml_config/` and the folder itself. The search ends
+#' below your home folder, unless it begins there. It skips a `config.json` of another program.
 #'
 #' @param workspace A [workspace()].
-#' @param path Folder to write to, `.espalier/` by default; or where to begin looking, the working directory by default.
-#' @param file_name Name of the file, `config.json` by default.
-#' @return The workspace; `write_workspace_config()` returns the file's path, invisibly.
-#' @section Errors: `espalier_error_workspace_missing`, `espalier_error_damaged`.
+#' @param path Path of the folder to write to, by default `.espalier/`. Or of the folder where the search begins, by
+#'   default the working directory.
+#' @param file_name String: name of the file, by default `config.json`.
+#' @return `load_workspace_from_config()` returns a `Workspace` object, `write_workspace_config()` the file's path,
+#'   invisibly.
+#' @section Errors:
+#' * `espalier_error_workspace_missing`: there is no such file, or its workspace doesn't exist.
+#' * `espalier_error_damaged`: the file can't be read.
+#' @seealso [workspace()], [use_espalier()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' ws <- workspace("example", path = folder)
@@ -99,20 +110,27 @@ write_workspace_config <- function(workspace, path = NULL, file_name = NULL) {
   invisible(written)
 }
 
-#' Get the details of a workspace
+#' List, describe and delete workspaces
+#'
+#' Use these to see which workspaces a project has and what is in them, and to delete one with all its runs.
+#'
+#' `delete_workspace()` deletes a workspace with all its runs. An interactive session asks first if there are any.
 #'
 #' @param workspace A [workspace()].
-#' @param path Folder that holds workspaces, `.espalier/` of this project by default.
-#' @param subscription_id,resource_group Of azuremlsdk; ignored, with a message.
-#' @param delete_dependent_resources,no_wait Of azuremlsdk; a workspace here has nothing outside its folder.
-#' @return `get_workspace_details()` a named list; `list_experiments()` a data frame; `list_workspaces()` a named list of
-#'   workspaces; `delete_workspace()` nothing.
-#' @section Errors: `espalier_error_workspace_missing`; `espalier_error_run_not_active` when a workspace to be deleted
-#'   has runs that have not ended.
+#' @param path Path of the folder that holds workspaces. By default `.espalier/` of this project.
+#' @param subscription_id,resource_group Ignored, with a message. They are there because azuremlsdk has them.
+#' @param delete_dependent_resources,no_wait Ignored. They are there because azuremlsdk has them.
+#' @return `get_workspace_details()` returns a named list. `list_experiments()` returns a data frame with `experiment`,
+#'   `runs` and `last_run_at`. `list_workspaces()` returns a named list of `Workspace` objects, `delete_workspace()`
+#'   nothing.
+#' @section Errors:
+#' * `espalier_error_workspace_missing`: the workspace doesn't exist.
+#' * `espalier_error_run_not_active`: the workspace to delete has runs that haven't ended.
+#' @seealso [workspace()], [list_runs()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' folder <- tempfile()
 #' ws <- workspace("example", path = folder)
-#' list_experiments(ws)
+#' get_workspace_details(ws)
 #' names(list_workspaces(path = folder))
 #' delete_workspace(ws)
 #' @export
@@ -132,25 +150,26 @@ list_experiments <- function(workspace) {
 
 #' Find damaged runs
 #'
-#' Reads the records and logs of each run of a workspace again, for example after a disk failed or a workspace was copied.
+#' Use it after a disk failed or a workspace was copied. It reads the records and logs of each run again.
 #'
 #' It finds
 #' * records (`spec.json`, `status.json`, `meta.json`) that are missing or can't be read, and a `spec.json` that was
 #'   changed after the submit;
-#' * logs of metrics and parts that can't be read, are gone, or are shorter than at the run's end;
-#' * stored files of a run's snapshot that are missing or don't match their digest.
+#' * logs of metrics and parts that can't be read, are missing, or are shorter than at the run's end;
+#' * stored files of snapshots that are missing or don't match their digests.
 #'
-#' It can't find what espalier has no digest of: files of `outputs` and `user_logs` whose content was changed, values in
-#' the logs that were replaced by as many others, and a run whose whole folder was removed. Keep a backup of what you
-#' can't make again.
+#' It can't find changed contents of `outputs` and `user_logs`, values in the logs that were replaced by as many others,
+#' and runs whose whole folder was removed. Keep a backup of what you can't make again.
 #'
-#' [list_runs()] doesn't look at the files of an ended run unless espalier itself has changed them, so that lists of many
-#' runs are fast. [get_run()] and this function find other changes. Both correct the
-#' list.
+#' [list_runs()] doesn't read the files of ended runs again. [get_run()] and this function find changes in them, and
+#' correct the list.
 #'
 #' @param workspace A [workspace()].
-#' @return A data frame with a row for each damaged file: `run_id`, `file` (its path) and `problem`. No rows if all is well.
-#' @section Errors: `espalier_error_workspace_missing`.
+#' @return A data frame of class `espalier_damage_table` with a row for each damaged file: `run_id`, `file` (its path)
+#'   and `problem`. It has no rows if there is no damage.
+#' @section Errors:
+#' * `espalier_error_workspace_missing`: the workspace doesn't exist.
+#' @seealso [list_runs()]
 #' @examplesIf espalier:::espalier_python_ready()
 #' ws <- workspace("example", path = tempfile())
 #' run <- start_logging_run(experiment(ws, "by-hand"))
@@ -181,6 +200,12 @@ list_workspaces <- function(subscription_id = NULL, resource_group = NULL, path 
 #' @export
 delete_workspace <- function(workspace, delete_dependent_resources = FALSE, no_wait = FALSE) {
   check_object(workspace, "Workspace", "workspace")
+  runs <- if (interactive()) nrow(list_runs(workspace, include_children = TRUE, include_archived = TRUE)) else 0L
+  question <- sprintf("Delete workspace \"%s\" with %s?", basename(workspace$path), number_of(runs, "run"))
+  if (runs && !agrees(question, default = FALSE)) {
+    say("Nothing was deleted.")
+    return(invisible(NULL))
+  }
   when_too_late(workspace$delete(), function(none) say(c(i = "The workspace had been deleted before the interrupt.")))
   invisible(NULL)
 }
@@ -213,7 +238,9 @@ check_object <- function(x, class, arg) {
 object_hint <- function(class, x) {
   if (class == "Experiment" && inherits(x, "Workspace")) return("Get an experiment of the workspace with `experiment(ws, \"name\")`.")
   if (class == "Run" && is.list(x) && length(x) && all(vapply(x, inherits, NA, "Run"))) {
-    return("That is a list of runs. Give one of them; wait_for_runs() waits for all.")
+    one <- "That is a list of runs. Give one of them"
+    if ("wait_for_run_completion" %in% called_verb()) return(paste0(one, "; wait_for_runs() waits for all."))
+    return(paste0(one, ", as runs[[1]], or use lapply() for all."))
   }
   getter <- c(Run = "get_run(ws, %s)", Experiment = "experiment(ws, %s)", Workspace = "workspace(%s)")[class]
   if (is_string(x) && !is.na(getter)) sprintf("Get it by its %s: %s.", if (class == "Run") "id" else "name", sprintf(getter, encodeString(x, quote = "\"")))

@@ -55,8 +55,15 @@ def long(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert warnings.filters == filters
 
 
+TOKEN = 7
+
+
 def start(member: str, **args: Any) -> Any:
-    return json.loads(jobs.start(json.dumps({"class": "Long", "member": member, "identity": None, "args": args})))
+    return json.loads(jobs.start(json.dumps({"class": "Long", "member": member, "identity": None, "args": args}), TOKEN))
+
+
+def cancel() -> str:
+    return jobs.cancel(TOKEN)
 
 
 def until(answer: Callable[[], str]) -> Any:
@@ -90,21 +97,29 @@ def test_errors_are_answers(member: str) -> None:
 
 def test_calling_off_stops_the_work() -> None:
     start("work", seconds=5.0)
-    assert json.loads(jobs.cancel()) == {}
-    assert json.loads(jobs.cancel()) == {}
+    assert json.loads(cancel()) == {}
+    assert json.loads(cancel()) == {}
     GO.wait(0.05)
     assert [thread for thread in threading.enumerate() if thread.name == "espalier"] == []
 
 
 def test_what_is_indivisible_is_waited_for_and_answered() -> None:
     assert start("commit")["running"]
-    assert json.loads(jobs.cancel()) == {"running": True}
+    assert json.loads(cancel()) == {"running": True}
     GO.set()
-    assert until(jobs.cancel)["value"] == "committed"
+    assert until(cancel)["value"] == "committed"
+
+
+def test_an_answer_that_got_lost_on_its_way_is_given_again() -> None:
+    start("work", seconds=5.0)
+    GO.set()
+    assert until(jobs.look)["value"] == "worked"
+    assert json.loads(cancel())["value"] == "worked"
+    assert json.loads(jobs.cancel(TOKEN + 1)) == {}
 
 
 def test_what_is_abandoned_is_forgotten() -> None:
     assert start("commit")["running"]
     jobs.abandon()
-    assert json.loads(jobs.cancel()) == {}
+    assert json.loads(cancel()) == {}
     jobs.abandon()

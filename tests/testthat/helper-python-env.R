@@ -31,7 +31,8 @@ fake_python <- function(minor = 11, shared = 1, place = tempfile("python")) {
 fake_uv <- function(log, fail = FALSE, place = tempfile("uv"), pause = 0.3, after = NULL) {
   script(
     place, sprintf("echo \"$@\" >> %s", shQuote(log)), if (fail) c("echo no route to the index", "exit 2"),
-    "for d; do if [ \"$before\" = --target ]; then mkdir -p \"$d/bin\"; fi; before=$d; done",
+    "for d; do if [ \"$before\" = --target ]; then mkdir -p \"$d/bin\"; modules=$d; fi; before=$d; done",
+    "for m in cryptography docker uv rattler click jmespath; do if [ \"$modules\" ]; then mkdir -p \"$modules/$m\"; fi; done",
     "if [ \"$1\" = venv ]; then mkdir -p \"$d/bin\" \"$d/lib/python3.11/site-packages\"",
     sprintf("sleep %s; touch \"$d/bin/python\"; fi", pause), after
   )

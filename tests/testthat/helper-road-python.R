@@ -26,8 +26,8 @@ refused_cases <- function() list(
   }, "column \"b\" has 3 rows where the data frame has 1"),
   refused("a function", function() mean, "x: a function"),
   refused("a connection", function() stdin(), "x: a connection"),
-  refused("a list with some names", function() list(a = 1, 2), "The elements of `x` must all be named."),
-  refused("a list with a name twice", function() list(a = 1, a = 2), "`x` has the name \"a\" more than once"),
+  refused("a list with some names", function() list(a = 1, 2), "Can't use `x`: not all of its elements have names."),
+  refused("a list with a name twice", function() list(a = 1, a = 2), "Can't use `x`: it has the name \"a\" more than once"),
   refused("a list with a class", function() structure(list(1), class = "mine"),
           "a list with the attribute class; unclass() and attributes(x) <- NULL drop them")
 )

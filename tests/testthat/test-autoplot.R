@@ -19,7 +19,8 @@ test_that("runs, tables of runs and charts become ggplots that can be built", {
     expect_s3_class(plot, "ggplot")
     ggplot2::ggplot_build(plot)$data[[1]]
   }
-  drawn <- built(ggplot2::autoplot(run))
+  expect_message(plot <- ggplot2::autoplot(run), "Not drawn.*confusion, roc, fuel.*plot\\(run\\)")
+  drawn <- built(plot)
   expect_identical(length(unique(drawn$PANEL)), 2L)
   expect_identical(unique(drawn$colour), .series_colours[1:2])
   expect_identical(length(unique(drawn$linetype)), 2L)

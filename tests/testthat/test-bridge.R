@@ -140,7 +140,7 @@ test_that("another module of our name and too old packages are refused by name",
     "e <- tryCatch(espalier:::bridge_callable(), error = identity)",
     "cat(class(e)[1], conditionMessage(e))"
   ), started_by_reticulate())
-  expect_match(paste(out, collapse = " "), "espalier_error_python_unmet.*pyyaml 3.13; espalier needs 5.4")
+  expect_match(paste(out, collapse = " "), "espalier_error_python_unmet.*pyyaml 3.13, and espalier needs 5.4")
 })
 
 test_that("a Python of the user's is offered what the private environment has, if that is of its version", {

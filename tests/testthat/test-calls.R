@@ -128,8 +128,8 @@ test_that("mappings have each name once, and keep their order", {
   expect_identical(typed$table_of_lists(list(a = "x", b = character(), "\u00e9 \"" = c("y", "z"))),
                    list(a = "x", b = character(), "\u00e9 \"" = c("y", "z")))
   expect_identical(typed$seen, "dict: {'a': ['x'], 'b': [], '\u00e9 \"': ['y', 'z']}")
-  refused(typed$mapping(list(1)), "The elements of `x` must all be named")
-  refused(typed$mapping(list(a = 1, a = 2)), "`x` has the name \"a\" more than once")
+  refused(typed$mapping(list(1)), "Can't use `x`: not all of its elements have names")
+  refused(typed$mapping(list(a = 1, a = 2)), "Can't use `x`: it has the name \"a\" more than once")
   refused(typed$mapping(list(a = 1.5)), "`x$a` must be one whole number")
   refused(typed$mapping(list(a = NULL)), "`x$a`")
 })

@@ -79,8 +79,9 @@ test_that("a verb without one of its arguments names both, and no inner function
   }
   local <- expect_error(espalier::get_run(1), class = "espalier_error_bad_argument")
   expect_identical(conditionMessage(local), paste0(
-    "The argument `run_id` of get_run() is missing.\nget_run() takes `experiment`, `run_id`."
+    "The argument `run_id` of get_run() is missing.\nFor example: get_run(exp, \"latest\")"
   ))
+  expect_error(list_images(), "is missing.\nFor example: list_images(ws)", fixed = TRUE)
   dir <- local_run_folder()
   expect_error(log_metric_to_run("a"), "`value` of log_metric_to_run\\(\\) is missing")
   expect_error(log_list_to_run("a"), "`value` of log_list_to_run\\(\\) is missing")
@@ -92,6 +93,7 @@ test_that("a name, an id or a list in the place of an object is answered with th
   expect_match(hint(experiment("houses", "x")), "Get it by its name: workspace(\"houses\").", fixed = TRUE)
   expect_match(hint(wait_for_runs("x_1_2d97751e")), "Get a run by its id: get_run(ws, \"id\").", fixed = TRUE)
   run <- structure(list(), class = "Run")
+  expect_match(hint(get_run_metrics(list(run, run))), "Give one of them, as runs[[1]], or use lapply() for all.", fixed = TRUE)
   expect_match(hint(wait_for_run_completion(list(run, run))), "wait_for_runs() waits for all.", fixed = TRUE)
   expect_no_match(hint(wait_for_run_completion(1)), "Get it by", fixed = TRUE)
 })

@@ -82,3 +82,67 @@ test_that("every verb that README, vignettes and messages name is exported", {
   unknown <- setdiff(verbs, c(exported, others))
   expect_identical(Filter(function(verb) !exists(verb), unknown), character())
 })
+
+# Arguments that calls in a text give by name to exported verbs which have no `...`, and that these don't have
+unknown_arguments <- function(code) {
+  found <- character()
+  walk <- function(part) {
+    if (!is.call(part)) return(if (is.pairlist(part)) lapply(as.list(part), function(each) if (!missing(each)) walk(each)))
+    called <- part[[1L]]
+    if (is.call(called) && identical(as.character(called)[-1L][1L], "espalier")) called <- called[[3L]]
+    name <- if (is.name(called)) as.character(called) else ""
+    if (name %in% getNamespaceExports("espalier")) {
+      takes <- names(formals(getExportedValue("espalier", name)))
+      given <- setdiff(names(part), "")
+      if (!"..." %in% takes && length(setdiff(given, takes))) found <<- c(found, paste0(name, "(", setdiff(given, takes), " = )"))
+    }
+    for (each in as.list(part)) if (!missing(each)) walk(each)
+  }
+  for (each in code) if (!missing(each)) walk(each)
+  found
+}
+
+# The R code of a document: chunks and spans, those that can be read as R
+code_of <- function(lines) {
+  fence <- "^[ >#']*`{3,}"
+  at <- grep(fence, lines)
+  in_chunk <- logical(length(lines))
+  chunks <- list()
+  for (i in seq_len(length(at) %/% 2L)) {
+    from <- at[2L * i - 1L]
+    to <- at[2L * i]
+    in_chunk[from:to] <- TRUE
+    if (grepl("`{3,}\\{?(r\\b|cat.*lang = \"r\")", lines[from], ignore.case = TRUE)) chunks <- c(chunks, list(lines[(from + 1L):(to - 1L)]))
+  }
+  text <- paste(sub("^#' ?", "", lines[!in_chunk]), collapse = "\n")
+  spans <- regmatches(text, gregexpr("`[^`]+`", text))[[1L]]
+  code <- c(lapply(chunks, paste, collapse = "\n"), gsub("\n", " ", gsub("`", "", spans)))
+  unlist(lapply(code, function(each) tryCatch(as.list(parse(text = each, keep.source = FALSE)), error = function(e) NULL)))
+}
+
+test_that("calls that the documents show name arguments which exist", {
+  expect_identical(unknown_arguments(expression(f(espalier::best_run(ws, value = 1)))), "best_run(value = )")
+  found <- lapply(texts(), function(text) unknown_arguments(code_of(strsplit(text, "\n")[[1L]])))
+  # (scripts and sources are calls as a whole; of sources only the texts)
+  demos <- list.files(document("demo"), "[.]R$", full.names = TRUE)
+  found <- c(unlist(found), unlist(lapply(demos, function(file) unknown_arguments(parse(file, keep.source = FALSE)))))
+  expect_identical(unname(found), character())
+})
+
+test_that("an argument that a paragraph names belongs to a verb which it names, or to jobs", {
+  exported <- getNamespaceExports("espalier")
+  formals_of <- function(verbs) unlist(lapply(verbs, function(verb) names(formals(getExportedValue("espalier", verb)))))
+  of_jobs <- c(formals_of(c("script_run_config", "submit_experiment")), unlist(lapply(.flat_options, names)))
+  for (file in c(document("README.md"), list.files(document("vignettes"), "[.]Rmd$", full.names = TRUE))) {
+    lines <- text_of(file)
+    at <- cumsum(grepl("^(`{3}|~{3})", lines)) %% 2L == 1L | grepl("^`{3}", lines)
+    lines[at] <- ""
+    for (paragraph in strsplit(paste(lines, collapse = "\n"), "\n{2,}")[[1L]]) {
+      verbs <- intersect(named_in(paragraph, "`([a-z_]+)\\("), exported)
+      takes <- formals_of(verbs)
+      if (!length(verbs) || "..." %in% takes) next
+      unknown <- setdiff(named_in(paragraph, "`([a-z_.]+) = [^`]*`"), c(takes, of_jobs))
+      expect_identical(unknown, character(), info = paste(basename(file), paragraph))
+    }
+  }
+})

@@ -100,3 +100,15 @@ test_that("the command runs scripts, and lists their runs", {
   expect_identical(runs$metric_AUC, 0.2)
   expect_identical(runs$status, "Completed")
 })
+
+test_that("an answer that is neither yes nor no is asked for again, and never a yes", {
+  asked <- 0L
+  withr::local_options(askYesNo = function(msg, default, ...) {
+    asked <<- asked + 1L
+    stop("Unrecognized response")
+  })
+  expect_message(expect_false(agrees("Go on?", default = TRUE)), "answer yes, no or cancel")
+  expect_identical(asked, 3L)
+  withr::local_options(askYesNo = function(msg, default, ...) NA)
+  expect_false(agrees("Go on?", default = TRUE))
+})

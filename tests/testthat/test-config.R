@@ -62,7 +62,7 @@ test_that("what is no parameter is refused, naming it", {
   refused(character())
   refused(data.frame(a = 1))
   refused(structure(1, class = "difftime", units = "mins"))
-  expect_error(estimator("p", entry_script = "t.R", script_params = list(1)), "must all be named",
+  expect_error(estimator("p", entry_script = "t.R", script_params = list(1)), "not all of its elements have names",
                class = "espalier_error_bad_argument")
   expect_error(estimator("p", entry_script = "t.R", script_params = list(a = 1, a = 2)), "more than once",
                class = "espalier_error_bad_argument")
@@ -334,7 +334,7 @@ test_that("options come from their builders or by themselves, and not from both"
   refused <- function(text, ...) {
     expect_error(estimator("p", entry_script = "t.R", ...), text, fixed = TRUE, class = "espalier_error_bad_argument")
   }
-  refused("`resources` and `cpus` are both given", resources = resource_options(gpus = 1), cpus = 2)
+  refused("Can't use both `resources` and `cpus`", resources = resource_options(gpus = 1), cpus = 2)
   refused("`limits` must be made by limit_options()", limits = 60)
   refused("estimator() has no argument `cpu`.\nDid you mean `cpus`?", cpu = 2)
   refused("`queue_timeout_seconds` must be above 0", queue_timeout_seconds = -1)

@@ -11,7 +11,11 @@ test_that("an object holds strings only, and compares by class, workspace and id
   expect_true("e_1_deadbeef" != run)
   expect_error(run < run, class = "espalier_error_bad_argument")
   expect_true(all.equal(run, tree()))
-  expect_null(run$clone)
+  expect_error(run$clone, "Can't find `clone` in a <Run> object", class = "espalier_error_bad_argument")
+  expect_error(run$staus, "Did you mean `status`?", fixed = TRUE)
+  expect_error(run$metrics, "Use get_run_metrics().", fixed = TRUE)
+  expect_identical(run$run_id, run$id)
+  expect_true(all(c("run_id", "status") %in% names(run)))
 })
 
 test_that("it is made by verbs, not by hand", {
@@ -40,7 +44,7 @@ test_that("printing works where the core cannot, and says what is wrong", {
 
 test_that("fields are only read, and the error names the field", {
   run <- tree()
-  expect_error(run$id <- "other", "`id` of a <Run> cannot be set", class = "espalier_error_bad_argument")
+  expect_error(run$id <- "other", "Can't set `id` of a <Run>", class = "espalier_error_bad_argument")
 })
 
 test_that("$ completes with methods and fields, and nothing internal", {

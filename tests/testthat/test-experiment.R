@@ -104,9 +104,9 @@ test_that("a long table prints its beginning and says how much there is", {
 
 test_that("an experiment without runs names one of a near name", {
   ws <- local_workspace()
-  expect_output(print(list_runs(experiment(ws, "stpes"))), "^No runs yet\\.$")
+  expect_output(print(list_runs(suppressMessages(experiment(ws, "stpes")))), "^No runs yet\\.$")
   complete_run(start_logging_run(experiment(ws, "steps")))
-  expect_output(print(list_runs(experiment(ws, "stpes"))), "^No runs yet\\. Did you mean \"steps\"\\?$")
+  expect_output(print(list_runs(suppressMessages(experiment(ws, "stpes")))), "^No runs yet\\. Did you mean \"steps\"\\?$")
   expect_output(print(list_runs(experiment(ws, "other"))), "^No runs yet\\.$")
 })
 
@@ -231,4 +231,13 @@ test_that("the limit of concurrent runs is kept", {
   expect_identical(get_run_status(ended(first)), "Completed")
   table <- list_runs(ws)
   expect_true(table$started_at[table$run_id == second$id] >= table$ended_at[table$run_id == first$id])
+})
+
+test_that("a new name that is nearly that of another experiment is noted, once", {
+  ws <- local_workspace()
+  complete_run(start_logging_run(experiment(ws, "pima")))
+  expect_message(experiment(ws, "pmia"), "There is \"pima\" too. Did you mean it?", fixed = TRUE)
+  expect_no_message(experiment(ws, "pmia"))
+  expect_message(experiment(ws, "pimaa"), "Did you mean it", fixed = TRUE)
+  for (name in c("pima", "pima2", "cars", "pim")) expect_no_message(experiment(ws, name))
 })

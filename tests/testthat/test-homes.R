@@ -9,7 +9,7 @@ test_that("without a home folder that can be written, folders lie in a private o
   expect_error(private_folder(shared), class = "espalier_error_not_supported")
   unlink(mine, recursive = TRUE)
   file.symlink(withr::local_tempdir(), mine)
-  expect_error(private_folder(shared), "no home folder that can be written", class = "espalier_error_not_supported")
+  expect_error(private_folder(shared), "neither a home folder nor", class = "espalier_error_not_supported")
 })
 
 test_that("the home folder serves as long as it can be written", {

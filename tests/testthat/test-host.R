@@ -3,6 +3,7 @@ test_that("what the machine gives to runs is a data frame, and can be set", {
   before <- get_host_resources()
   withr::defer(set_host_resources(cpus = before$total[[1]], gpus = character(), memory = before$total[[3]]))
   expect_named(before, c("resource", "total", "free", "ids"))
+  expect_output(print(before), "memory +[0-9.]+ [kMGT]B")
   expect_identical(before$resource, c("cpus", "gpus", "memory"))
   expect_invisible(set_host_resources(cpus = 3))
   now <- set_host_resources(gpus = c(0, 1), memory = "1 GB")

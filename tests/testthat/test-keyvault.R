@@ -90,7 +90,7 @@ test_that("a job in R reads its secrets without Python, and so do the processes 
   expect_identical(sum(grepl("<secret>", log, fixed = TRUE)), 2L)
   expect_true("token: *** " %in% log)
   expect_identical(sum(log == "***"), 2L)
-  expect_match(log, "The secret other is not attached to the run", all = FALSE)
+  expect_match(log, "Can't read the secret other: the run ", all = FALSE)
   expect_identical(utils::tail(trimws(log), 2), c("20 20", "20")) # (no newline after the first)
   expect_identical(get_run_details(run)$runDefinition$secrets, c("token", "lines"))
   expect_identical(as.character(get_secrets_from_run(run, "token")$token), token)

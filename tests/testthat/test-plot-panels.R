@@ -117,12 +117,16 @@ test_that("a long series keeps its ends and peaks", {
 test_that("series differ in colour, line and mark", {
   for (count in c(1L, 2L, 7L, 12L, 20L)) {
     styles <- series_styles(count)
-    expect_length(unique(styles$col), count)
-    expect_identical(anyDuplicated(paste(styles$col, styles$lty, styles$pch)), 0L)
+    expect_length(unique(styles$col), min(count, 8L))
+    expect_identical(anyDuplicated(paste(styles$col, styles$lty)), 0L)
     looks <- paste(styles$lty, styles$pch)[seq_len(min(count, 7L))]
     expect_identical(anyDuplicated(looks), 0L)
   }
   expect_identical(series_styles(3, list(col = "red", lwd = 1:2))[c("col", "lwd")], list(col = rep("red", 3), lwd = c(1L, 2L, 1L)))
+  expect_identical(axis_ticks(c(1, 1.5, 2), c(1, 2)), c(1, 2))
+  expect_identical(axis_ticks(c(1, 1.5, 2), c(1, 1.2)), c(1, 1.5, 2))
+  expect_identical(only_point(list(series = list(list(x = 1:2, y = c(NA, 0.5))))), list(x = 2L, y = 0.5))
+  expect_null(only_point(list(series = list(list(x = 1:2, y = c(1, 0.5))))))
   expect_identical(step_text(c(0, 5e5, 1e6)), c("0", "0.5M", "1M"))
   expect_identical(step_text(c(0, 2e5)), c("0", "200k"))
   expect_identical(step_text(c(0, 50)), c("0", "50"))

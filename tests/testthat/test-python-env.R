@@ -163,9 +163,88 @@ test_that("a lock whose owner died is broken, a live one is waited for", {
   )
   # (a process that has ended)
   writeLines(paste(Sys.info()[["nodename"]], 99999999L), file.path(lock, "owner"))
-  expect_true(lost_owner(lock))
+  expect_identical(lock_state(lock), "dead")
   writeLines(paste("another-host", 99999999L), file.path(lock, "owner"))
-  expect_false(lost_owner(lock))
+  expect_identical(lock_state(lock), "unknown")
+})
+
+test_that("a live owner's lock isn't taken after the patience, and a process of another user is alive", {
+  skip_on_os("windows")
+  lock <- withr::local_tempfile()
+  dir.create(lock)
+  writeLines(lock_owner(), file.path(lock, "owner"))
+  Sys.setFileTime(lock, Sys.time() - 700)
+  inform_again("build_elsewhere")
+  waiting <- function(m) stop("waits")
+  expect_error(withCallingHandlers(take_lock(lock), espalier_message_build_elsewhere = waiting), "waits")
+  expect_true(is_running(1L)) # (of root, so a signal to it fails for others)
+  expect_true(is_running(Sys.getpid()))
+  expect_silent(for (pid in c("99999999999", "x", "0", "-1")) expect_false(is_running(pid)))
+})
+
+test_that("a lock that can't be removed is an error, and not waited for", {
+  skip_on_os("windows")
+  root <- withr::local_tempdir()
+  lock <- file.path(root, "env.lock")
+  dir.create(lock)
+  writeLines(paste(Sys.info()[["nodename"]], 99999999L), file.path(lock, "owner"))
+  stuck <- take_lock
+  environment(stuck) <- list2env(list(unlink = function(...) 1L), parent = environment(take_lock))
+  expect_error(stuck(lock), "Can't write to the folder", class = "espalier_error_python_missing")
+})
+
+test_that("killed while it replaces a folder, a session leaves the new one or none, not half of the old one", {
+  root <- withr::local_tempdir()
+  folder <- file.path(root, "env")
+  fill <- function(text) function(place) { dir.create(place); writeLines(text, file.path(place, "a")) }
+  place_whole(folder, FALSE, fill("old"))
+  killed <- place_whole
+  # (deleting the old one is where it dies)
+  environment(killed) <- list2env(
+    list(unlink = function(path, ...) if (any(file.exists(file.path(path, ".ok")))) stop("killed")), parent = environment(place_whole)
+  )
+  expect_error(killed(folder, TRUE, fill("new")), "killed")
+  expect_true(is_whole(folder))
+  expect_identical(readLines(file.path(folder, "a")), "new")
+})
+
+test_that("a program is watched without its shell, its working directory or room for its status", {
+  skip_on_os("windows")
+  # (its parent is the shell that would write its status)
+  out <- run_watched("Killing", "sh", c("-c", "kill -9 $PPID; sleep 0.1"))
+  expect_identical(out$status, 1L)
+  expect_match(out$lines, "was killed", all = FALSE)
+  gone <- withr::local_tempdir()
+  withr::with_dir(gone, {
+    unlink(gone, recursive = TRUE)
+    expect_identical(suppressWarnings(run_watched("Echo", "echo", "here")), list(status = 0L, lines = "here"))
+  })
+  full <- run_watched
+  environment(full) <- list2env(list(as.integer = function(x) base::as.integer(x[0L])), parent = environment(run_watched))
+  out <- full("Echo", "echo", "here")
+  expect_identical(out$status, 1L)
+  expect_match(out$lines, "TMPDIR", all = FALSE)
+})
+
+test_that("a deleted temporary folder is made again, else the error names TMPDIR", {
+  expect_error(abort_no_temporary(), "temporary folder", class = "espalier_error_python_missing")
+  out <- rscript_process(c(
+    "unlink(tempdir(), recursive = TRUE)",
+    "cat(espalier:::run_watched('Echo', 'echo', 'here')$lines)"
+  ), env = environment())
+  out$wait(20000)
+  expect_identical(out$read_all_output(), "here")
+})
+
+test_that("a ready environment in a folder that takes no file gives no warning", {
+  skip_on_os("windows")
+  local_home()
+  withr::local_envvar(ESPALIER_PYTHON = fake_python(), ESPALIER_UV = fake_uv(tempfile()))
+  suppressMessages(install_espalier("secrets"))
+  unlink(consent_record())
+  forbidden <- install_espalier
+  environment(forbidden) <- list2env(list(file.create = function(...) { warning("read-only"); FALSE }), parent = environment(install_espalier))
+  expect_no_warning(suppressMessages(forbidden("secrets")))
 })
 
 test_that("where uv fails, venv and pip are tried; where both fail, the error shows what they said", {

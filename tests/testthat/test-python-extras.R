@@ -34,6 +34,15 @@ test_that("a part is installed once, into a folder that Python looks into", {
   expect_length(readLines(here$log), 1L)
   suppressMessages(install_espalier(force = TRUE))
   expect_identical(extras_there(here$env), "secrets")
+  # one whose modules were deleted is installed again
+  unlink(file.path(folder, "cryptography"), recursive = TRUE)
+  suppressMessages(install_espalier("secrets"))
+  expect_true(dir.exists(file.path(folder, "cryptography")))
+  # where the parts can't be installed again, those that are there stay
+  withr::with_envvar(c(ESPALIER_UV = fake_uv(here$log, after = "case \"$*\" in *--target*) exit 3;; esac")), {
+    expect_error(suppressMessages(install_espalier(force = TRUE)), class = "espalier_error_python_missing")
+  })
+  expect_identical(extras_there(here$env), "secrets")
   expect_error(install_espalier("secret"), "\"secrets\", \"docker\"", class = "espalier_error_bad_argument")
   expect_error(install_espalier(TRUE), class = "espalier_error_bad_argument")
 })

@@ -34,6 +34,34 @@ test_that("two vectors, a table and what has one become a confusion matrix", {
   expect_output(print(got$numbers), "<confusion matrix> 2 classes, 3 rows.*predicted")
 })
 
+test_that("predictions in the third place are predictions", {
+  ws <- local_workspace()
+  got <- charts_run(ws, {
+    log_confusion_matrix_to_run("named", c("a", "b"), predicted = c("a", "a"))
+    log_confusion_matrix_to_run("third", c("a", "b"), c("a", "a"))
+    log_accuracy_table_to_run("roc", c(0, 1), c(0.2, 0.7))
+    log_accuracy_table_to_run("frame", c("x", "y"), data.frame(x = c(0.2, 0.7), y = c(0.8, 0.3)))
+    log_predictions_to_run("fuel", 1:9, 9:1)
+    log_residuals_to_run("residuals", c(3, 1), c(1, 1))
+  })
+  expect_identical(got$third, got$named)
+  expect_identical(lengths(lapply(got, `[[`, "data"), use.names = FALSE), c(2L, 2L, 5L, 5L, 4L, 2L))
+  expect_error(log_confusion_matrix_to_run("c", 1:3, 1:2), "`predicted` must be of the length", class = "espalier_error_bad_argument")
+})
+
+test_that("a confusion matrix is used as a matrix, and a chart is short for str() and summary()", {
+  chart <- as_chart(list(schema_type = "confusion_matrix", data = list(class_labels = c("No", "Yes"), matrix = matrix(1:4, 2))))
+  expect_identical(as.matrix(chart), matrix(1:4, 2, dimnames = list(truth = c("No", "Yes"), predicted = c("No", "Yes"))))
+  expect_output(print(as.matrix(chart)), "predicted")
+  expect_s3_class(as.table(chart), "table")
+  expect_identical(chart["Yes", "No"], 2L)
+  expect_identical(chart["Yes", ], c(No = 2L, Yes = 4L))
+  expect_output(str(list(chart)), "<confusion matrix> 2 classes, 10 rows", fixed = TRUE)
+  expect_identical(summary(chart), chart)
+  bins <- as_chart(list(schema_type = "residuals", data = list(bin_edges = 0:2, bin_counts = 3:4)))
+  expect_identical(colnames(as.matrix(bins)), c("from", "to", "count"))
+})
+
 test_that("an accuracy table has the counts of each threshold", {
   ws <- local_workspace()
   truth <- c(FALSE, TRUE, TRUE, FALSE, NA)

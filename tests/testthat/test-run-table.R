@@ -44,6 +44,13 @@ test_that("what sets runs apart is shown beside what was measured, first what wa
   failed <- made_runs(metric_auc = 1:3, param_lr = 3:1, error = c("no such level", "no such level", "killed"))
   failed$status <- "Failed"
   expect_identical(header(failed)[1:3], c("run_id", "status", "error"))
+  # the file's name at the end is shown where the console has room for it
+  failed$error <- paste0("cannot open the file '", strrep("folder/", 12L), "data.csv'")
+  local_reproducible_output(width = 160)
+  expect_match(capture.output(failed)[2L], "data.csv'", fixed = TRUE)
+  expect_match(capture.output(failed[, c("run_id", "error")])[2L], "data.csv'", fixed = TRUE)
+  local_reproducible_output(width = 80)
+  expect_true(all(nchar(capture.output(failed[, c("run_id", "error")])) <= 80L))
 })
 
 test_that("lists, matrices and data frames in a table are shown, in short where they are long", {

@@ -20,6 +20,10 @@ test_that("samples, totals and the columns of lists agree", {
   grDevices::pdf(NULL)
   withr::defer(grDevices::dev.off())
   expect_identical(plot(used), used)
+  # the last sample of a job that is ending has no memory, and isn't drawn
+  ending <- rbind(used, replace(used[nrow(used), ], c("memory_bytes", "seconds"), list(0, 1e6)))
+  plot(ending)
+  expect_lt(graphics::par("usr")[2L], 1e5)
 })
 
 test_that("a job that was over at once has totals and no samples", {

@@ -3,7 +3,7 @@
 test_that("runs are found by id and as the latest, in their experiment only", {
   ws <- local_workspace()
   exp <- experiment(ws, "e")
-  expect_error(get_run(exp, "latest"), "no runs yet", class = "espalier_error_run_missing")
+  expect_error(get_run(exp, "latest"), "has none yet", class = "espalier_error_run_missing")
   expect_error(get_run(ws, "latest"), class = "espalier_error_run_missing")
   first <- ended(submit_command(ws, "true", experiment = "e"))
   second <- ended(submit_command(ws, "true", experiment = "e"))
@@ -14,7 +14,7 @@ test_that("runs are found by id and as the latest, in their experiment only", {
   expect_true(get_run(ws, other$id) == other)
   expect_false(first == second)
   expect_true(first != second)
-  expect_error(get_run(exp, other$id), "\"e\" has no run", class = "espalier_error_run_missing")
+  expect_error(get_run(exp, other$id), "in the experiment \"e\"", class = "espalier_error_run_missing")
   for (id in c("e_1_00000000", "../../x", "x", "e_1_0000000g", strrep("a", 1000))) {
     expect_error(get_run(ws, id), class = "espalier_error_run_missing")
     expect_error(get_run(exp, id), class = "espalier_error_run_missing")
@@ -125,6 +125,24 @@ test_that("warnings of a job are kept in order and printed with the details", {
   expect_match(unlist(details$warnings)[2], "NAs introduced by coercion")
   expect_length(unlist(details$warnings), 2L)
   expect_output(print(details), "NAs introduced")
+  expect_output(print(run), "warnings: +.*first \u00e9.*, and 1 more in get_run_details\\(run\\)\\$warnings")
+})
+
+test_that("a failed run shows the place of its error and where to look, and refuses to be plotted or read", {
+  ws <- local_workspace()
+  run <- ended(submit_lines(ws, c("f <- function() stop('no luck')", "f()")))
+  expect_output(print(run), "error: +no luck .*\\[in f\\(\\), at train.R:1\\]")
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  refused <- tryCatch(plot(run), error = identity)
+  expect_match(conditionMessage(refused), "it failed before it logged a metric.*get_run_log\\(run\\)")
+  expect_identical(conditionCall(refused), quote(plot()))
+  expect_error(plot(get_runs_in_experiment(experiment(ws, run$experiment_name))), "1 of 1 failed|it failed before")
+  expect_error(read_run_output(run, "model.rds"), "The run failed. print\\(run\\)", class = "espalier_error_artifact_missing")
+  broken <- ended(submit_lines(ws, "x <- (1"))
+  expect_output(print(get_run_traceback(broken)), "No traceback: the calls of the error are unknown")
+  good <- ended(submit_command(ws, "true"))
+  expect_output(print(get_run_traceback(good)), "No traceback: the run didn't fail. Its status is Completed.", fixed = TRUE)
 })
 
 test_that("cancelling ends a run and its process group, once", {

@@ -21,7 +21,7 @@ test_that("each problem comes with one fix", {
 test_that("a place that is no folder is a problem, and nothing is made by looking", {
   file <- withr::local_tempfile(lines = "x")
   part <- sitrep_folder("queue", file.path(file, "below"), "Move it.")
-  expect_match(part$problem, "cannot be written")
+  expect_match(part$problem, "Can't write to")
   expect_identical(part$fix, "Move it.")
   place <- file.path(withr::local_tempdir(), "a", "b")
   expect_identical(sitrep_folder("cache", place, "")$why, "can be made")
@@ -29,9 +29,9 @@ test_that("a place that is no folder is a problem, and nothing is made by lookin
 })
 
 test_that("a missing program and an unusable Python are named", {
-  expect_match(sitrep_program("Rscript", "", "Reinstall R.")$problem, "Rscript was not found")
+  expect_match(sitrep_program("Rscript", "", "Reinstall R.")$problem, "Can't find Rscript")
   choice <- list(how = "the variable X", env = "", python = "/opt/python")
-  expect_match(sitrep_requirements(choice, "python")$problem, "/opt/python is no Python 3.9")
+  expect_match(sitrep_requirements(choice, "python")$problem, "/opt/python isn't a Python 3.9")
   expect_match(sitrep_requirements(choice, character())$why, "met")
 })
 

@@ -129,7 +129,7 @@ test_that("one file's diff", {
   expect_identical(diff[3:5], c("@@ -1,3 +1,3 @@", "-x <- 1", "+x <- 2"))
   expect_output(print(get_file_diff(x, "b.bin")), "(binary)", fixed = TRUE)
   expect_output(print(get_file_diff(x, "mode.sh")), "contents are the same", fixed = TRUE)
-  expect_error(get_file_diff(x, "same.R"), "does not differ", class = "espalier_error_bad_argument")
+  expect_error(get_file_diff(x, "same.R"), "isn't among the paths that differ", class = "espalier_error_bad_argument")
   expect_error(get_file_diff(data.frame(path = "a"), "a"), class = "espalier_error_bad_argument")
 })
 

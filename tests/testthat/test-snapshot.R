@@ -128,6 +128,7 @@ test_that("garbage is listed first, deleted when asked, and never what is referr
   expect_identical(nrow(collect_garbage(ws, dry_run = FALSE)), 0L)
   delete_snapshot(ws, id)
   listed <- collect_garbage(ws)
+  expect_no_match(paste(utils::capture.output(print(listed)), collapse = " "), "[0-9a-f]{20}")
   expect_s3_class(listed, c("espalier_garbage", "data.frame"), exact = TRUE)
   expect_identical(names(listed), c("what", "path", "size", "why", "deleted"))
   expect_true(6 %in% listed$size)

@@ -104,6 +104,14 @@ test_that("columns without any value come after all others", {
   }
 })
 
+test_that("a column that hardly any row has comes after those that runs are compared by", {
+  frame <- as.data.frame(setNames(rep(list("x"), length(.run_columns)), .run_columns))
+  view <- cbind(frame[rep(1, 10), ], metric_rare = c(1, rep(NA, 9)), metric_loss = 1:10)
+  order <- columns_compared(view, view)
+  expect_true("metric_loss" %in% order$first)
+  expect_true("metric_rare" %in% order$last)
+})
+
 test_that("metrics of runs are printed with digits that tell them apart", {
   ws <- local_workspace()
   for (value in c(27471.4, 27468.9, 27473)) {

@@ -58,7 +58,7 @@ test_that("a time-out is an error that says what has ended", {
   wait_for_runs(runs, any = TRUE, timeout_seconds = 20)
   took <- system.time(error <- tryCatch(wait_for_runs(runs, timeout_seconds = 0.5), espalier_error_wait_timed_out = identity))
   expect_s3_class(error, c("espalier_error_wait_timed_out", "espalier_error", "error"), exact = FALSE)
-  expect_match(conditionMessage(error), paste0("1 of 2 runs had not ended after 0.5 s: ", runs[[2]]$id), fixed = TRUE)
+  expect_match(conditionMessage(error), paste0("1 of 2 runs had not ended after 0.5 s (", runs[[2]]$id, ")"), fixed = TRUE)
   expect_identical(error$states$ended, c(TRUE, FALSE))
   expect_gte(took[["elapsed"]], 0.5)
   expect_identical(get_run_status(runs[[2]]), "Running")

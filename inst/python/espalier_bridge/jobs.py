@@ -17,14 +17,17 @@ LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 0.2
 
 _jobs: "List[_Job]" = []
+# The answer to the call that ended last, by its token: a time limit of R may end the look that was to bring it.
+_answers: Dict[int, str] = {}
 
 
 class _Job:
     """One call, its thread, and how it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: int) -> None:
         from espalier.base.progress import Listener
 
+        self.token = token
         self.listener = Listener()
         self.ended = threading.Event()
         self._surroundings = calls.Surroundings()
@@ -75,10 +78,15 @@ class _Job:
         self._surroundings.__exit__()
 
 
-def start(request: str) -> str:
-    """Begin a call, and look at it once. For R it differs from `calls.call` in nothing else."""
+def start(request: str, token: int) -> str:
+    """Begin a call, and look at it once. For R it differs from `calls.call` in nothing else.
+
+    Args:
+        token: Identifies the call in `cancel`.
+    """
+    _answers.clear()
     carrier.outgoing.clear()
-    job = _Job()
+    job = _Job(token)
     _jobs.append(job)
     job.begin(request)
     return look()
@@ -93,20 +101,21 @@ def look() -> str:
     job = _jobs[-1]
     if not job.ended.wait(LOOK_SECONDS):
         return json.dumps({"running": True, "progress": job.listener.seen})
-    response = job.response()
+    response = _answers[job.token] = job.response()
     job.leave()
     return response
 
 
-def cancel() -> str:
+def cancel(token: int) -> str:
     """Call the call off, and wait a moment until it has stopped.
 
     Returns:
         `{"running": true}` while it is at something that must not be left half-made: ask again. The response of a call
-        that was carried out after all. Else `{}`: it has stopped, or will where it next can.
+        that was carried out after all, also if a look had returned it. Else `{}`: it has stopped, or will where it next
+        can.
     """
-    if not _jobs:
-        return "{}"
+    if not _jobs or _jobs[-1].token != token:
+        return _answers.get(token, "{}")
     job = _jobs[-1]
     job.listener.cancelled = True
     job.ended.wait(PATIENCE_SECONDS)

@@ -85,7 +85,7 @@ def test_what_runs_that_stay_need_is_kept(workspace, submit, ended, going, exper
         assert going(keep_last=1) == set()
     assert going(keep_last=0) == {first.id, second.id, third.id}
     third.set_tags({"keep": "me"})
-    with pytest.warns(UserWarning, match="1 tagged, 2 needed"):
+    with pytest.warns(UserWarning, match="1 tagged, 2 needed.*keep_tagged = FALSE"):
         assert going(keep_last=0) == set()
 
 

@@ -283,7 +283,7 @@ def test_an_earlier_run_that_wrote_a_missing_file_is_named(of_workspace: RunPath
     project(of_workspace, tmp_path, **{".gitignore": "data/"})
     assert error_of(of_workspace, MISSING.format("data/clean.rds"))["hint"] == (
         "Run clean_50_bbbbbbbb wrote a file of that name. To submit again, give it to the job with inputs = list(clean = "
-        'file.path(get_run(ws, "clean_50_bbbbbbbb")$run_dir, "workdir/model/data/clean.rds")), and read its path with job_params().'
+        'run_output(get_run(ws, "clean_50_bbbbbbbb"), "workdir/model/data/clean.rds")), and read its path with job_params().'
     )
     assert "hint" not in error_of(of_workspace, MISSING.format("data/other.rds"))
 

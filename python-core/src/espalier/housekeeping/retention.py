@@ -97,7 +97,8 @@ def apply_rules(paths: WorkspacePaths, rules: Rules, *, dry_run: bool) -> Frame:
         found = left
     if not found and any(counts.values()):
         why = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
-        warnings.warn(f"The rules keep all runs for which the conditions hold: {why}.", stacklevel=2)
+        tagged = " keep_tagged = FALSE lets tagged runs go." if counts["tagged"] else ""
+        warnings.warn(f"The rules keep all runs for which the conditions hold: {why}.{tagged}", stacklevel=2)
     return delete(paths, found, dry_run=dry_run, why=rules.why)
 
 

@@ -1,6 +1,7 @@
 """Parameters that an entry script doesn't know: a misspelled one would be ignored, or end the job much later.
 
-A warning needs a complete list of what a script knows. Where that can't be read from the code, there is none.
+A job is warned of one. A grid is refused, because all of its runs would be the same. Both need a complete list of what
+a script knows. Where that can't be read from the code, nothing is reported.
 """
 
 import ast
@@ -97,7 +98,7 @@ def unknown_params(
         params: The job's `script_params`.
         inputs: The names of its inputs, which it may also read by their variables.
     """
-    text = _text_of(os.path.join(source, script)) if params or inputs else None
+    text = text_of(os.path.join(source, script)) if params or inputs else None
     if text is None:
         return []
     kind = kind_of(script)
@@ -144,11 +145,12 @@ def _warning(name: str, argument: str, known: Set[str], script: str) -> str:
 
 def _reads_variables(source: str) -> bool:
     """Whether a file of the folder may read an input by its variable."""
-    texts = (_text_of(os.path.join(source, path)) for path in files_below(source))
+    texts = (text_of(os.path.join(source, path)) for path in files_below(source))
     return any(text is not None and re.search(_INPUT_READERS, text) for text in texts)
 
 
-def _text_of(path: str) -> Optional[str]:
+def text_of(path: str) -> Optional[str]:
+    """The text of a script; None if it can't be read, or is longer than any script."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(_LONGEST + 1)
@@ -161,8 +163,8 @@ def _is_read_elsewhere(source: str, script: str, kind: str) -> bool:
     """Whether another file of the folder, which the script may load, may read the arguments for it."""
     script = os.path.normpath(script)
     paths = [path for path in files_below(source) if kind_of(path) == kind and os.path.normpath(path) != script]
-    files = {path: _text_of(os.path.join(source, path)) for path in paths}
-    reached = loaded_files(_text_of(os.path.join(source, script)) or "", files, kind)
+    files = {path: text_of(os.path.join(source, path)) for path in paths}
+    reached = loaded_files(text_of(os.path.join(source, script)) or "", files, kind)
     return any(text is None or _reads_arguments(text, kind) for text in map(files.get, reached))
 
 

@@ -39,6 +39,7 @@ from espalier.jobs.environment import (
 from espalier.jobs.inherited import for_environment, inherited_variables, notes_on_missing
 from espalier.jobs.inputs import declared_outputs, fetching, identity_of, resolve_inputs, runs_waited_for
 from espalier.jobs.known_params import unknown_params
+from espalier.jobs.param_kinds import kinds_of_params, refuse_values
 from espalier.jobs.program import Program, checked_script, named_files, program, refuse_too_long
 from espalier.jobs.surroundings import Surroundings, surroundings
 from espalier.jobs.working_copy import read_index, working_copy
@@ -126,7 +127,10 @@ def plan_trials(
         warnings += absolute_mentions(source, scripts, given)
         warnings += mentions_above(source, scripts, given, words)
         if script:
+            if len(trials) > 1:
+                _refuse_unknown(source, script, all_params)
             warnings += unknown_params(source, script, all_params, config.inputs)
+            warnings += _doubtful_values(source, script, trials)
     if script and script != config.entry_script:
         config = replace(config, entry_script=script)
     chosen = choose_environment(paths, config, experiment, executor.capabilities)
@@ -187,6 +191,25 @@ def plan_trials(
     diff = ask_for_diff(git, scanned) if git and scanned and config.wants_diff else None
     notes += snapshot.excluded_notes if snapshot else []
     return [Plan(spec, config.display_name, JobEnv(**env), notes, warnings, diff, git_index, queue) for spec in specs]
+
+
+def _refuse_unknown(source: str, script: str, params: Mapping[str, Any]) -> None:
+    """Raise EspalierError `bad_argument` for a parameter of a grid that the script certainly doesn't know."""
+    for warning in unknown_params(source, script, params)[:1]:
+        message, _, hint = warning.partition("`. ")
+        raise EspalierError("bad_argument", f"{message}`.", hint)
+
+
+def _doubtful_values(source: str, script: str, trials: Sequence[Mapping[str, Any]]) -> List[str]:
+    """A warning for a value that the script would refuse. Raises EspalierError for that of a grid."""
+    kinds = kinds_of_params(source, script)
+    try:
+        each_trial(trials, lambda params: refuse_values(kinds, script, params))
+    except EspalierError as error:
+        if len(trials) > 1:
+            raise
+        return [f"{error.message} {error.hint}"]
+    return []
 
 
 def _merged(trials: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

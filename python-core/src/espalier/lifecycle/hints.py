@@ -44,7 +44,7 @@ def hint_on_earlier(run: RunPaths, directory: str, wanted: str, is_left_out: boo
         how = f'copy it into the project: download_file_from_run({run_of}, "{found.name}", "{path}")'
     else:
         how = (
-            f"give it to the job with inputs = list({argument_name(wanted)} = file.path({run_of}$run_dir, "
+            f"give it to the job with inputs = list({argument_name(wanted)} = run_output({run_of}, "
             f'"{found.name}")), and read its path with job_params()'
         )
     return f"Run {found.run_id} wrote a file of that name. To submit again, {how}."

@@ -27,6 +27,8 @@ _SCHEMAS: Mapping[str, Any] = {
 }  # fmt: skip
 # Of a bin without rows there are none.
 _MAY_BE_NAN = ("bin_averages", "bin_errors")
+_COUNTS = ("matrix", "bin_counts", "probability_tables", "percentile_tables")
+_MAX_CLASSES = 1000  # (a confusion matrix has the square of it)
 
 
 def chart_of(schema_type: str, value: Any) -> Chart:
@@ -104,6 +106,9 @@ def _checked(data: Mapping[str, Any], shapes: Mapping[str, str]) -> Dict[str, An
         found[name] = _nested(name, data[name], shape, sizes)
     if "E" in sizes and sizes["E"] != sizes["N"] + 1:
         raise ValueError(f"it has {sizes['N']} bins and {sizes['E']} edges; {sizes['N'] + 1} are needed")
+    edges = found.get("bin_edges", [])
+    if any(after <= before for before, after in zip(edges, edges[1:])):
+        raise ValueError("bin_edges must increase")
     return found
 
 
@@ -115,6 +120,8 @@ def _nested(name: str, value: Any, shape: str, sizes: Dict[str, int]) -> Any:
         value = value.tolist()
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError(f"{name} must be a list, with something in it")
+    if shape[0] == "C" and len(value) > _MAX_CLASSES:
+        raise ValueError(f"it has {len(value)} classes; {_MAX_CLASSES} are the most")
     wanted = sizes.setdefault(shape[0], len(value))
     if len(value) != wanted:
         raise ValueError(f"{name} has {len(value)} elements where {wanted} are needed")
@@ -134,6 +141,8 @@ def _number(name: str, value: Any) -> float:
         raise ValueError(f"{name} must be numbers")
     if not math.isfinite(plain) and not (name in _MAY_BE_NAN and plain != plain):
         raise ValueError(f"{name} must be finite")
+    if name in _COUNTS and plain < 0:
+        raise ValueError(f"{name} must not be negative")
     return plain
 
 

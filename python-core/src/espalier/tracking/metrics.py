@@ -257,6 +257,8 @@ def _part(kind: str, body: Dict[str, Any]) -> Optional[_Part]:
         height = max(map(len, columns.values()), default=0)
         if not all(isinstance(values, list) and kinds[name] in _CELL_KINDS for name, values in columns.items()):
             return None
+        if kind in ("row", "table") and _BARE in columns:  # (it would count as what isn't a table)
+            return None
     except (KeyError, TypeError, AttributeError, ValueError):
         return None
     whole = True
