@@ -39,6 +39,20 @@ identity_of <- function(x) .subset2(x, ".__enclos_env__")$private$identity
   .subset2(class$new(identity = identity_of(x)), name)
 }
 
+#' A property can't be set; the fields that the class has are R6's matter
+#' @noRd
+#' @export
+`$<-.EspalierObject` <- function(x, name, value) {
+  class <- get0(class(x)[1L], asNamespace("espalier"), mode = "environment", inherits = FALSE)
+  if (name %in% object_properties(class)) abort_read_only(class(x)[1L], name)
+  assign(name, value, envir = x)
+  invisible(x)
+}
+
+#' @noRd
+#' @export
+`[[<-.EspalierObject` <- function(x, i, value) `$<-.EspalierObject`(x, i, value)
+
 #' What `run$status` and the like find: what a method `get_status()` returns that needs no argument
 #' @noRd
 object_properties <- function(class) {

@@ -87,6 +87,11 @@ as.character.espalier_data_path <- function(x, ...) unclass(x)
 params_and_inputs <- function(script_params, inputs) {
   is_data <- vapply(script_params, inherits, NA, "espalier_data_path")
   if (!any(is_data)) return(list(script_params = script_params, inputs = inputs))
+  if (any(!nzchar(names(script_params)[is_data] %||% ""))) {
+    espalier_abort("bad_argument", "A path of the datastore in `script_params` has no name.",
+                   "Give the parameter's name: script_params = list(\"--data\" = datastore$path(\"a.csv\")).",
+                   argument = "script_params")
+  }
   data <- stats::setNames(script_params[is_data], sub("^-+", "", names(script_params)[is_data]))
   list(script_params = script_params[!is_data], inputs = c(as.list(inputs), data))
 }

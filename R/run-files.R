@@ -40,7 +40,7 @@ download_file_from_run <- function(run, name, output_file_path = NULL) {
   check_object(run, "Run", "run")
   check_string(name, "name")
   written <- when_too_late(
-    run$download_file(name, path_argument(output_file_path %||% getwd(), "output_file_path")),
+    run$download_file(name, path_argument(output_file_path %||% working_directory(), "output_file_path")),
     function(written) say(c(i = "{.path {written}} had been written before the interrupt."))
   )
   invisible(written)
@@ -54,7 +54,7 @@ download_files_from_run <- function(run, prefix = NULL, output_directory = NULL,
   check_string(prefix, "prefix", null = TRUE)
   check_count(batch_size, "batch_size", min = 1)
   check_flag(append_prefix, "append_prefix")
-  folder <- path_argument(output_directory %||% getwd(), "output_directory")
+  folder <- path_argument(output_directory %||% working_directory(), "output_directory")
   if (!is.null(output_paths)) {
     check_texts(output_paths, "output_paths")
     home <- startsWith(output_paths, "~")

@@ -218,10 +218,14 @@ path_argument <- function(path, arg = "path") {
   absolute_path(path, arg)
 }
 
+working_directory <- function() {
+  getwd() %||% espalier_abort("path_missing", "Can't find the working directory: it was deleted.", "Change to a folder that is there.")
+}
+
 absolute_path <- function(path, arg = "path") {
   if (startsWith(path, "~")) path <- path.expand(path)
   path <- to_utf8(path, arg)
-  if (!grepl("^(/|[A-Za-z]:[/\\\\])", path)) path <- file.path(to_utf8(getwd()), path)
+  if (!grepl("^(/|[A-Za-z]:[/\\\\])", path)) path <- file.path(to_utf8(working_directory()), path)
   # (records and messages show it)
   path <- gsub("/+[.](?=/|$)", "", path, perl = TRUE)
   if (nzchar(path)) path else "/"

@@ -2,7 +2,13 @@
 # with the package's top folder as working directory. The truth stays in python-core/src; this copy is never edited.
 # (tools/python-core leads there: R CMD build puts the folder in its place, since a tarball may have no other at its top)
 
-stage_core <- function(source = file.path("tools", "python-core"), target = file.path("inst", "python", "espalier")) {
+# Where links become plain files (a zip, a checkout on Windows), the folder itself is the source.
+core_source <- function() {
+  link <- file.path("tools", "python-core")
+  if (dir.exists(link) || !dir.exists("python-core")) link else "python-core"
+}
+
+stage_core <- function(source = core_source(), target = file.path("inst", "python", "espalier")) {
   from <- file.path(source, "src", "espalier")
   if (!file.exists(file.path(from, "__init__.py"))) {
     stop("espalier's Python core is missing: no ", from, "/__init__.py below ", getwd(), ".\n",

@@ -58,6 +58,59 @@ def test_nothing_is_uploaded_where_something_is_wrong(datastore: Datastore, tmp_
     assert codes == ["source_missing", "bad_argument", "bad_argument"] and datastore.files() == []
 
 
+def test_of_two_uploads_at_once_one_is_left(
+    datastore: Datastore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, place = made(tmp_path / "a.csv", "mine"), datastore.path("a.csv")
+
+    def link(aside: str, to: str) -> None:  # (the other one's file appears just before)
+        made(Path(place), "first")
+        real(aside, to)
+
+    real = os.link
+    monkeypatch.setattr(os, "link", link)
+    assert datastore.upload_files([file]) == ["a.csv"] and Path(place).read_text() == "first"
+    assert datastore.files() == ["a.csv"]
+
+
+def test_without_hard_links(datastore: Datastore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(aside: str, to: str) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    assert datastore.upload_files([made(tmp_path / "a.csv", "1")]) == [] and datastore.files() == ["a.csv"]
+
+
+def test_a_link_leads_out_of_no_datastore(datastore: Datastore, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    os.makedirs(datastore.path())
+    os.symlink(outside, datastore.path("way"))
+    with pytest.raises(EspalierError) as caught:
+        datastore.upload_files([made(tmp_path / "a.csv", "1")], target_path="way/below")
+    assert caught.value.code == "bad_name" and os.listdir(outside) == []
+
+
+def test_all_places_are_checked_first(datastore: Datastore, tmp_path: Path) -> None:
+    first = made(tmp_path / "in/first.csv", "1")
+    datastore.upload_files([first], target_path="folder")
+    inner, outer = made(tmp_path / "x/folder/first.csv/a.csv", "1"), made(tmp_path / "y/folder", "1")
+    for files, root in (([first, inner], None), ([first, outer], None)):
+        target = "folder/first.csv" if inner in files else None
+        with pytest.raises(EspalierError) as caught:
+            datastore.upload_files(files, relative_root=root, target_path=target)
+        assert caught.value.code == "bad_argument" and datastore.files() == ["folder/first.csv"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read(datastore: Datastore, tmp_path: Path) -> None:
+    good, secret = made(tmp_path / "a.csv", "1"), made(tmp_path / "b.csv", "1")
+    os.chmod(secret, 0)
+    with pytest.raises(EspalierError) as caught:
+        datastore.upload_files([good, secret])
+    assert caught.value.code == "not_permitted" and datastore.files() == []
+
+
 def test_of_a_deleted_workspace(datastore: Datastore, workspace: Workspace, tmp_path: Path) -> None:
     workspace.delete()
     with pytest.raises(EspalierError) as caught:

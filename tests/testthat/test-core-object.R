@@ -63,3 +63,13 @@ test_that("objects cross to the core as their identity", {
   expect_identical(arg_object("Workspace")(ws, "x"), list(path = ws$path))
   expect_error(arg_object("Workspace")(trees, "x"), "must be a <Workspace> object", fixed = TRUE)
 })
+
+test_that("a property that isn't a field can't be set either", {
+  run <- start_logging_run(experiment(local_workspace(), "tags"))
+  read_only <- function(code) expect_error(code, "it is read-only", class = "espalier_error_bad_argument")
+  read_only(run$tags <- list(a = "b"))
+  read_only(run[["status"]] <- "Completed")
+  read_only(run$id <- "x")
+  expect_length(run$tags, 0L)
+  complete_run(run)
+})

@@ -86,3 +86,14 @@ test_that("a script of azuremlsdk runs with another library() line", {
   expect_match(result$printed, "petals-on-this-machine_[0-9]+_[0-9a-f]+: Completed")
   expect_match(result$printed, "[$]RMSE\n\\[1\\] 0[.][0-9]+")
 })
+
+test_that("a path in script_params without a name is refused", {
+  datastore <- get_default_datastore(local_workspace())
+  file <- datastore$path("a.csv")
+  refused <- function(params) {
+    expect_error(estimator(local_project(train.R = ""), entry_script = "train.R", script_params = params), "has no name",
+                 class = "espalier_error_bad_argument")
+  }
+  refused(list(file))
+  refused(list(n = 1, file))
+})

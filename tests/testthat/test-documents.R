@@ -72,3 +72,20 @@ test_that("what nothing can execute, or what lacks its tool, is refused at submi
   }), transform = function(lines) gsub(project, "<project>", lines, fixed = TRUE))
   expect_identical(nrow(list_runs(ws)), 0L)
 })
+
+test_that("where the link to the core is a plain file, the folder itself is staged", {
+  top <- source_top()
+  skip_if(is.null(top))
+  folder <- withr::local_tempdir()
+  dir.create(file.path(folder, "tools"))
+  dir.create(file.path(folder, "python-core"))
+  writeLines("../python-core", file.path(folder, "tools", "python-core"))
+  # (only the function: the file itself stages)
+  code <- parse(file.path(top, "tools", "stage_core.R"))
+  choose <- Filter(function(line) identical(line[[2L]], quote(core_source)), as.list(code)[1:2])[[1L]]
+  eval(choose)
+  withr::with_dir(folder, expect_identical(core_source(), "python-core"))
+  unlink(file.path(folder, "tools", "python-core"))
+  dir.create(file.path(folder, "tools", "python-core"))
+  withr::with_dir(folder, expect_identical(core_source(), file.path("tools", "python-core")))
+})

@@ -321,7 +321,7 @@ test_that("readiness gives its reason, and asks a named interpreter once", {
   python <- script(tempfile("python"), sprintf("echo x >> %s", shQuote(log)), "echo pyyaml")
   withr::local_envvar(RETICULATE_PYTHON = python)
   ready <- espalier_python_ready(running = NULL)
-  expect_match(attr(ready, "reason"), "cannot run it: pyyaml")
+  expect_match(attr(ready, "reason"), "can't run it: pyyaml")
   espalier_python_ready(running = NULL)
   expect_length(readLines(log), 1L)
 })

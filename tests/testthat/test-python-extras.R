@@ -93,6 +93,7 @@ test_that("one that another session has installed is taken without a question", 
   here <- local_managed()
   local_session(here$env)
   dir.create(extra_folder(here$env, "docker"), recursive = TRUE)
+  dir.create(file.path(extra_folder(here$env, "docker"), "docker"))
   file.create(file.path(extra_folder(here$env, "docker"), ".ok"))
   expect_silent(expect_true(provide_extra(lacking("docker"))))
   expect_false(file.exists(here$log))

@@ -168,3 +168,55 @@ test_that("what can't be a chart is an error outside a run, and one warning insi
   expect_identical(events[[1]][c("type", "name", "schema_type", "description")],
                    list(type = "chart", name = "r", schema_type = "residuals", description = "about"))
 })
+
+test_that("an event's table is never taken for a chart, and a chart's payload never for a URL or a path", {
+  secret <- withr::local_tempfile(lines = '{"schema_type": "residuals", "data": {"bin_edges": [0, 1], "bin_counts": [5]}}')
+  expect_error(charts_of(secret), class = "espalier_error_damaged")
+  expect_error(charts_of("http://127.0.0.1:9/chart.json"), class = "espalier_error_damaged")
+  run <- start_logging_run(experiment(local_workspace(), "hostile"))
+  log_metric_to_run("good", 1)
+  folder <- file.path(run_folder(identity_of(run)), "events")
+  event <- list(type = "row", seq = 0L, time = 1, name = "x", row = stats::setNames(list(secret, "x"), c("", "chart")))
+  event$kinds <- stats::setNames(list("string", "string"), c("", "chart"))
+  text <- jsonlite::toJSON(event, auto_unbox = TRUE)
+  # (toJSON() gives a name to what has none)
+  text <- sub('"row":[{]"[^"]*":', '"row":{"":', sub('"kinds":[{]"[^"]*":', '"kinds":{"":', text))
+  writeLines(text, file.path(folder, "other.jsonl"))
+  expect_warning(got <- get_run_metrics(run), "can't be read")
+  expect_identical(got, list(good = 1))
+  complete_run(run)
+})
+
+test_that("numbers that aren't classes are refused at once, and many classes are drawn as one picture", {
+  refused <- function(words, code) expect_error(code, words, class = "espalier_error_bad_argument")
+  began <- proc.time()[["elapsed"]]
+  refused("has 2000 classes", log_confusion_matrix_to_run("c", 1:1000, predicted = seq(0.5, 1000)))
+  refused("has 1001 classes", log_confusion_matrix_to_run("c", diag(1001)))
+  labels <- as.character(1:1000)
+  body <- chart_body("confusion_matrix", diag(1000L), NULL, confusion_counts)
+  expect_match(body, "1", fixed = TRUE)
+  expect_lt(proc.time()[["elapsed"]] - began, 20)
+  chart <- as_chart(list(schema_type = "confusion_matrix", data = list(class_labels = labels, matrix = diag(1000L))))
+  file <- withr::local_tempfile(fileext = ".pdf")
+  grDevices::pdf(file)
+  began <- proc.time()[["elapsed"]]
+  plot(chart)
+  grDevices::dev.off()
+  expect_lt(proc.time()[["elapsed"]] - began, 20)
+  expect_lt(file.size(file), 2e6)
+})
+
+test_that("negative counts and edges that don't increase are no chart", {
+  refused <- function(words, code) expect_error(code, words, class = "espalier_error_bad_argument")
+  refused("negative counts", log_confusion_matrix_to_run("c", matrix(c(1, -1, 0, 2), 2)))
+  refused("negative counts", log_residuals_to_run("r", list(data = list(bin_edges = 0:2, bin_counts = c(1, -1)))))
+  refused("don't increase", log_residuals_to_run("r", list(data = list(bin_edges = c(0, 2, 1), bin_counts = 1:2))))
+})
+
+test_that("labels of charts are shown without control characters", {
+  chart <- as_chart(list(schema_type = "confusion_matrix", data = list(
+    class_labels = c("a\033[31m", "\u202eb"), matrix = matrix(1:4, 2)
+  )))
+  expect_identical(chart$data$class_labels, c("a[31m", "b"))
+  expect_identical(rownames(chart$data$matrix), c("a[31m", "b"))
+})

@@ -88,6 +88,10 @@ BAD = [
     ("confusion_matrix", payload("confusion_matrix", class_labels=[], matrix=[]), "something in it"),
     ("confusion_matrix", payload("confusion_matrix", class_labels=[[1], 2]), "must be texts"),
     ("residuals", payload("residuals", bin_edges=[1, 2]), "3 are needed"),
+    ("residuals", payload("residuals", bin_edges=[0, 2, 1]), "must increase"),
+    ("residuals", payload("residuals", bin_counts=[1, -1]), "must not be negative"),
+    ("confusion_matrix", payload("confusion_matrix", matrix=[[1, -1], [0, 2]]), "must not be negative"),
+    ("confusion_matrix", payload("confusion_matrix", class_labels=["a"] * 1001), "1000 are the most"),
     ("accuracy_table", payload("accuracy_table", probability_tables=[[[1, 2, 3]]]), "where 2 are needed"),
 ]
 
@@ -130,3 +134,18 @@ def test_what_another_program_wrote_is_checked(run: RunPaths, fields: Dict[str, 
 
 def test_other_fields_of_data_are_left_out() -> None:
     assert chart_of("residuals", payload("residuals", mean=3)) == payload("residuals")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "row", "row": {"": "http://127.0.0.1:9/", "chart": "x"}, "kinds": {"": "string", "chart": "string"}},
+        {"type": "table", "columns": {"": ["/etc/hosts"]}, "kinds": {"": "string"}},
+    ],
+)
+def test_a_table_with_a_column_without_name_is_left_out(run: RunPaths, fields: Dict[str, Any]) -> None:
+    os.makedirs(run.events)
+    Path(run.events, "w.jsonl").write_text(json.dumps({"seq": 0, "time": 1.0, "name": "x", **fields}) + "\n")
+    for read in (read_metrics, metric_frames):
+        with pytest.warns(UserWarning, match="can't be read"):
+            assert read(run) == {}  # type: ignore[operator]

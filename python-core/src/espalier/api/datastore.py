@@ -1,7 +1,7 @@
 """The default datastore of a workspace: a folder of it, for files that several jobs read."""
 
 import os
-from typing import List, Optional, Sequence
+from typing import List, NoReturn, Optional, Sequence, Set
 
 from espalier.adapters.copying import copy_content
 from espalier.base.arguments import classed
@@ -71,28 +71,53 @@ class Datastore(WorkspaceHandle):
             The paths in the datastore of the files that were left as they are.
 
         Raises:
-            EspalierError: `source_missing`, `bad_name`, `bad_argument`, `workspace_read_only`; nothing was uploaded.
+            EspalierError: `source_missing`, `not_permitted`, `bad_name`, `bad_argument`; nothing was uploaded.
+                `workspace_read_only`; the files before it were uploaded.
         """
         above = _parts(target_path)
         targets = ["/".join([*above, *_parts(_name(file, relative_root))]) for file in files]
-        for number, (file, target) in enumerate(zip(files, targets)):
+        taken: Set[str] = set()
+        for target in targets:
+            if target in taken:
+                _refuse(
+                    f"Two of the files would become {target!r:.200}.",
+                    "Give `relative_root`, which keeps their folders apart.",
+                )
+            taken.add(target)
+        for file, target in zip(files, targets):
+            check()
             if not os.path.isfile(file):
                 raise EspalierError("source_missing", f"There is no file {file} to upload.", "Correct the path.")
-            if target in targets[:number]:
-                why = f"Two of the files would become {target!r:.200}."
-                raise EspalierError("bad_argument", why, "Give `relative_root`, which keeps their folders apart.")
+            with open(file, "rb"):  # (whether it can be read)
+                pass
+            self._check_place(target, taken)
         left = []
         report("Uploading files", 0, len(files))
         for file, target in zip(files, targets):
             place = self.path(target)
-            if os.path.lexists(place) and not overwrite:
+            if (os.path.lexists(place) and not overwrite) or not self._store(file, place, overwrite=overwrite):
                 left.append(target)
-            else:
-                self._store(file, place)
             advance(1)
         return left
 
-    def _store(self, file: str, place: str) -> None:
+    def _check_place(self, target: str, taken: Set[str]) -> None:
+        """Raises EspalierError, `bad_name` or `bad_argument`: a file can't become this one of the datastore."""
+        root = self.path()
+        if os.path.isdir(os.path.join(root, target)):
+            _refuse(f"{target!r:.200} is a folder of the datastore.", "Give another `target_path`, or another name.")
+        above = os.path.dirname(target)
+        inside = os.path.join(os.path.realpath(root), "")
+        if not os.path.join(os.path.realpath(os.path.join(root, above)), "").startswith(inside):
+            why = f"{above!r:.200} leads out of the datastore by a link."
+            raise EspalierError("bad_name", why, "Give another `target_path`, or remove the link.")
+        while above:
+            place = os.path.join(root, above)
+            if above in taken or (os.path.lexists(place) and not os.path.isdir(place)):
+                _refuse(f"{above!r:.200} is a file, so it has no {target!r:.200}.", "Give another `target_path`.")
+            above = os.path.dirname(above)
+
+    def _store(self, file: str, place: str, *, overwrite: bool) -> bool:
+        """Copy a file to its place. False: another upload was first."""
         folder = os.path.dirname(place)
         aside = temporary(folder)
         with open(file, "rb") as source:
@@ -100,12 +125,32 @@ class Datastore(WorkspaceHandle):
                 make_folders(folder, top=os.path.dirname(self._paths.root))
                 with naming(place), open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), "wb") as sink:
                     copy_content(source.fileno(), sink.fileno(), lambda count: check())
-                os.replace(aside, place)
+                if overwrite:
+                    os.replace(aside, place)
+                    return True
+                return _put(aside, place)
             except OSError as error:
                 raise cannot_write(self._paths.root, error) from error
             finally:
                 if os.path.exists(aside):
                     os.unlink(aside)
+
+
+def _put(aside: str, place: str) -> bool:
+    """Give a file its name, unless another has it. Raises OSError."""
+    try:
+        os.link(aside, place)
+    except FileExistsError:
+        return False
+    except OSError:  # the file system has no hard links
+        if os.path.lexists(place):
+            return False
+        os.replace(aside, place)
+    return True
+
+
+def _refuse(why: str, hint: str) -> NoReturn:
+    raise EspalierError("bad_argument", why, hint)
 
 
 def _name(file: str, relative_root: Optional[str]) -> str:

@@ -74,6 +74,7 @@ def insisting(last_words: Callable[[], None]) -> Iterator[None]:
     """
     old = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGUSR1)}
     began = time.monotonic()
+    outer, outer_every = signal.getitimer(signal.ITIMER_REAL)
     raised: List[Interruption] = []
 
     def handle(number: int, frame: Any) -> None:
@@ -104,3 +105,6 @@ def insisting(last_words: Callable[[], None]) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in old.items():
             signal.signal(number, handler)
+        left = outer - (time.monotonic() - began)
+        if raised and (left > 0 or outer_every):  # (one that goes off once may have done so)
+            signal.setitimer(signal.ITIMER_REAL, left if left > 0 else outer_every, outer_every)
