@@ -33,8 +33,18 @@
 #'
 #' @section Without a network:
 #' On a machine with a network and the same version of Python, collect the packages in a folder:
-#' `python -m pip download --dest wheels "pyyaml>=5.4" "cryptography>=38"`. Then call
-#' `install_espalier(wheels = "wheels")`, or set `ESPALIER_WHEELS` to the folder.
+#'
+#' ```sh
+#' python3 -m pip download --dest wheels "pyyaml>=5.4"                  # always
+#' python3 -m pip download --dest wheels "cryptography>=38"             # "secrets"
+#' python3 -m pip download --dest wheels "docker>=6.1"                  # "docker"
+#' python3 -m pip download --dest wheels "uv>=0.4"                      # "packages"
+#' python3 -m pip download --dest wheels "py-rattler>=0.10"             # "conda"
+#' python3 -m pip download --dest wheels "click>=8.1" "jmespath>=1.0"   # "cli"
+#' python3 -m pip download --dest wheels scikit-build-core pybind11 cmake ninja   # "scanner"
+#' ```
+#'
+#' Then call `install_espalier("secrets", wheels = "wheels")`, or set `ESPALIER_WHEELS` to the folder.
 #'
 #' @param extras Character vector: optional parts to install as well, or `"all"`. By default none.
 #' @param wheels Path of a folder with wheels. Nothing is downloaded then. By default the value of `ESPALIER_WHEELS`.
@@ -61,11 +71,15 @@ install_espalier <- function(extras = character(), wheels = NULL, force = FALSE)
   }
   extras <- check_extras(extras)
   env <- managed_env()
+  before <- if (!is.null(env)) extras_there(env)
   if (force && !is.null(env)) extras <- union(extras, extras_there(env))
   env <- managed_build(force = force, extras = if (force) extras)
   # (from now on sessions that can't ask may install, too; a folder that takes no file has its environment ready)
   if (!file.exists(consent_record())) suppressWarnings(file.create(consent_record()))
-  for (name in extras) install_extra(env, name)
+  # (parts that were there before this call; with `force` they were made again)
+  there <- if (!force) intersect(extras, before)
+  if (length(there)) say(c("i" = "Already installed: {.val {there}}."))
+  for (name in setdiff(extras, there)) install_extra(env, name)
   say(c("v" = "espalier's Python environment is ready: {.path {env}}"))
   invisible(env)
 }
@@ -136,7 +150,7 @@ fill_by_uv <- function(env, base, uv) {
 fill_by_pip <- function(env, base) {
   out <- run_watched("Creating the environment", base$path, c("-m", "venv", "--without-pip", env))
   if (out$status != 0L) return(out)
-  install_by_pip(env, core_requirements(), "Installing pyyaml")
+  install_by_pip(env, core_requirements(), "Installing pyyaml by pip")
 }
 
 #' Install Python packages
@@ -207,6 +221,9 @@ what_to_do <- function(lines, again = NULL) {
       sprintf("The disk of %s is full. Free some space, or set R_USER_DATA_DIR to another folder.", managed_root())
     } else if (cause("ensurepip|python3-venv")) {
       "On Debian and Ubuntu: sudo apt install python3-venv."
+    } else if (nzchar(Sys.getenv("ESPALIER_WHEELS"))) {
+      sprintf("Add what is missing to the folder of wheels, %s. ?install_espalier lists the wheels of each part.",
+              Sys.getenv("ESPALIER_WHEELS"))
     } else {
       "If this is about the network, set uv's or pip's mirror or proxy, or ESPALIER_WHEELS to a folder of wheels."
     }, again
@@ -237,7 +254,7 @@ ask_consent <- function(task, question, call, code = "python_missing", ...) {
   refuse <- function(why) {
     espalier_abort(
       code, c(sprintf("Can't %s.", task), why),
-      sprintf("Run %s once, or allow it by options(espalier.install = TRUE) or ESPALIER_INSTALL=yes.", call), ...,
+      sprintf("Run espalier::%s once, or allow it by options(espalier.install = TRUE) or ESPALIER_INSTALL=yes.", call), ...,
       install = call
     )
   }

@@ -12,8 +12,9 @@ sitrep_docker <- function(may_write = function(place) file.access(place, 2L) == 
     return(fact("Docker", "no engine runs", "only environments with Docker need one"))
   }
   if (!may_write(place)) {
-    return(fact("Docker", "not usable", place, sprintf("This user can't use the Docker engine at %s.", place),
-                "Add this user to the group docker (sudo usermod -aG docker $USER) and log in again, or run rootless Docker."))
+    # (only a problem if an environment needs an image)
+    why <- "to use it: sudo usermod -aG docker $USER, then log in again, or run rootless Docker"
+    return(fact("Docker", "not usable", sprintf("this user can't use the engine at %s; %s", place, why)))
   }
   version <- docker_version()
   if (is.null(version)) return(fact("Docker", "an engine may be there", paste(place, "can be written")))

@@ -68,10 +68,10 @@ sitrep_extras <- function(python) {
   lapply(extra_names(), function(name) {
     folder <- extra_folder(env, name)
     what <- sprintf("part \"%s\"", name)
-    if (is_whole(folder)) return(fact(what, "installed", sprintf("%s MB", megabytes_of(folder))))
+    if (is_whole(folder)) return(fact(what, "installed", sprintf("%s MB on disk", megabytes_of(folder))))
     extra <- known_extras()[[name]]
     lacks <- if (name == "scanner") native_lacks() else ""
-    fact(what, "not installed", sprintf("install_espalier(\"%s\"), %s MB: %s%s", name, extra$megabytes, extra$because,
+    fact(what, "not installed", sprintf("install_espalier(\"%s\"), %s MB to download: %s%s", name, extra$megabytes, extra$because,
                                         if (nzchar(lacks)) paste0("; ", lacks) else ""))
   })
 }

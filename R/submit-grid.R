@@ -5,8 +5,8 @@
 #'
 #' All rows are checked first. If one is wrong, or the call is interrupted before the runs are written, nothing is
 #' submitted. A name that the script doesn't have, and a value of another type than its default, are found if the call of
-#' [job_params()] can be read from its code. The runs wait in the queue, and R may quit. A job in a container can't submit a grid. It can submit
-#' children with [submit_child_run()].
+#' [job_params()] can be read from its code. The runs wait in the queue, and R may quit. A job in a container can't submit
+#' a grid. It can submit children with [submit_child_run()].
 #'
 #' @param experiment An [experiment()].
 #' @param config An [estimator()] or [script_run_config()].

@@ -78,3 +78,25 @@ def test_what_is_asked_of_the_queue_is_checked(fields) -> None:
 def test_numbers_of_r_are_whole(tmp_path) -> None:
     config = ScriptRunConfig(command="true", cpus=2.0, gpus=1.0, priority=9.0, memory="1.5 kB")
     assert (config.cpus, config.gpus, config.priority, config.resources.memory) == (2, 1, 9, 1536)
+
+
+def test_an_environment_is_an_object_or_a_name() -> None:
+    from espalier import Environment
+
+    given = Environment("torch")
+    assert ScriptRunConfig(command="x", environment=given).environment == given._identity()
+    assert ScriptRunConfig(command="x", environment="torch").environment == {"name": "torch"}
+    assert ScriptRunConfig(command="x", environment="torch:2").environment == {"name": "torch", "version": "2"}
+    for wrong in ("", 3, object()):
+        with pytest.raises(EspalierError, match="`environment` must be"):
+            ScriptRunConfig(command="x", environment=wrong)
+
+
+def test_what_azureml_core_calls_it() -> None:
+    from dataclasses import replace
+
+    config = ScriptRunConfig(".", script="train.py", arguments=["--lr", 0.1, "--n", 5])  # type: ignore[list-item]
+    assert (config.entry_script, config.arguments) == ("train.py", ["--lr", "0.1", "--n", "5"])
+    assert replace(config, cpus=2).entry_script == "train.py"
+    with pytest.raises(EspalierError, match="both entry_script and script"):
+        ScriptRunConfig(".", entry_script="a.py", script="b.py")

@@ -42,6 +42,6 @@ def test_one_that_is_not_there_is_named_with_what_installs_it(tmp_path: Path) ->
     error = caught.value
     assert (error.code, error.fields) == ("extra_missing", {"extra": "cli"})
     assert error.message == "Can't find the Python packages click and jmespath: the command line is made with them."
-    assert error.hint == "In R: install_espalier(\"cli\"). Elsewhere: python -m pip install 'espalier[cli]'."
+    assert error.hint == "In R: install_espalier(\"cli\"). Elsewhere: python -m pip install click jmespath."
 
 

@@ -213,8 +213,11 @@ def test_of_a_run_whose_environment_could_not_be_made_the_log_is_that_of_making_
     run = RunPaths(str(tmp_path / "e_1_abcdef01"))
     status = {"error": {"message": "no"}}
     assert str(failure_of(run, status)) == "Run e_1_abcdef01 failed: no"
-    for name, call in ((run.build_log, 'name="system_logs/environment.log"'), (run.log, "")):
-        Path(name).parent.mkdir(parents=True)
+    logs = ((run.runner_log, 'name="system_logs/runner.log"'), (run.build_log, 'name="system_logs/environment.log"'), (run.log, ""))
+    for name, call in logs:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text("")
+        assert name not in str(failure_of(run, status)), "an empty log has nothing to say"
+        Path(name).write_text("bad")
         message = f"Run e_1_abcdef01 failed: no\ni run.get_log({call}) shows the log.\nThe whole log: {name}"
         assert str(failure_of(run, status)) == message

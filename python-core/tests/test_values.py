@@ -106,3 +106,21 @@ def test_na_is_of_any_kind(kind: str) -> None:
 
 def test_na_stays_one_object() -> None:
     assert pickle.loads(pickle.dumps(NA)) is NA
+
+
+def test_a_frame_is_shown_and_converted() -> None:
+    from espalier.base.types import Frame
+
+    frame = Frame({"name": [f"run{n}" for n in range(12)], "auc": [0.5] * 11 + [None]}, {"name": "string", "auc": "double"})
+    lines = repr(frame).split("\n")
+    assert lines[:3] == ["Frame of 12 rows and 2 columns", "name  auc", "run0  0.5"] and lines[-1] == "... and 2 more rows"
+    assert frame.to_dict()["auc"][-1] is None and frame.to_dict() == frame.columns
+    assert repr(Frame({}, {})) == "Frame of 0 rows and 0 columns"
+
+
+def test_errors_name_what_python_calls() -> None:
+    from espalier import EspalierError
+
+    error = EspalierError("workspace_missing", "No.", "Create it with workspace() or set overwrite = TRUE. See list_runs().")
+    assert str(error) == "No.\nCreate it with Workspace.open() or set overwrite=True. See ws.runs.list()."
+    assert error.hint.startswith("Create it with workspace()"), "R has its own words"

@@ -133,3 +133,18 @@ def test_a_copied_workspace_can_be_read(workspace: Workspace, experiment: Experi
     moved = Workspace.get("elsewhere", str(home))
     assert moved.runs.list().columns["tag_a"] == ["b"]
     assert moved.runs.get(run.id).get_file_names() == ["outputs/f", "user_logs/std_log.txt"]
+
+
+def test_a_projects_folder_of_workspaces_stays_out_of_git_however_it_is_made(home: Path) -> None:
+    (home / ".here").touch()
+    ignore = home / ".espalier" / ".gitignore"
+    Workspace.create("one", str(home / ".espalier"))
+    assert ignore.read_text() == "*\n"
+    ignore.unlink()
+    Workspace.open("one", str(home / ".espalier"))
+    assert ignore.read_text() == "*\n", "a later open repairs it"
+    ignore.write_text("mine\n")
+    Workspace.open("one", str(home / ".espalier"))
+    assert ignore.read_text() == "mine\n"
+    Workspace.create("other", str(home / "folder"))
+    assert not (home / "folder" / ".gitignore").exists(), "a folder of the user's isn't ours"

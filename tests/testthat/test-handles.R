@@ -142,7 +142,7 @@ test_that("objects go from one version of the package to another and back", {
   expect_true(theirs == run)
   expect_identical(get_run_status(theirs), "Completed")
   expect_identical(theirs$get_status(), "Completed")
-  expect_null(theirs$nonsense)
+  expect_error(theirs$nonsense, class = "espalier_error_bad_argument")
   expect_output(print(theirs), "status: +Completed")
 })
 

@@ -28,7 +28,7 @@ test_that("a metric is compared over the runs of a table", {
   expect_identical(plot(runs[runs$tag_model == "glm", ])$label, substring(runs$run_id[runs$tag_model == "glm"], nchar(runs$run_id[1]) - 7))
   expect_error(plot(runs, metric = "no"), "Their metrics: .*choose with metric =", class = "espalier_error_bad_argument")
   expect_error(
-    plot(list_runs(experiment(ws, "none"))), "no numeric metric.\nLog one in the script: log_metric_to_run\\(",
+    plot(list_runs(experiment(ws, "none"))), "no numeric metric.\ni Log one in the script: log_metric_to_run\\(",
     class = "espalier_error_bad_argument"
   )
 })

@@ -272,7 +272,7 @@ test_that("consent is asked for, or given once, or the error has the line that g
   local_home()
   refused <- function(text) {
     error <- expect_error(ask_to_build(), text, class = "espalier_error_python_missing")
-    expect_match(conditionMessage(error), "Run install_espalier\\(\\) once, or allow it by options\\(espalier.install = TRUE\\)")
+    expect_match(conditionMessage(error), "Run espalier::install_espalier\\(\\) once, or allow it by options\\(espalier.install = TRUE\\)")
     expect_identical(error$install, "install_espalier()")
   }
   withr::local_envvar("_R_CHECK_PACKAGE_NAME_" = "espalier", NOT_CRAN = NA, ESPALIER_INSTALL = "yes")

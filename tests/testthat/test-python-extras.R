@@ -79,7 +79,7 @@ test_that("a call that lacks a part has it installed, with consent, and is made 
   skip_if(interactive())
   error <- expect_error(provide_extra(lacking("secrets")), "needs cryptography \\(5 MB\\): secrets are encrypted",
                         class = "espalier_error_extra_missing")
-  expect_match(conditionMessage(error), "Run install_espalier(\"secrets\") once, or allow it by", fixed = TRUE)
+  expect_match(conditionMessage(error), "Run espalier::install_espalier(\"secrets\") once, or allow it by", fixed = TRUE)
   expect_identical(error[c("extra", "install")], list(extra = "secrets", install = "install_espalier(\"secrets\")"))
   withr::local_options(espalier.install = TRUE)
   expect_message(expect_true(provide_extra(lacking("secrets"))), "Installing cryptography")

@@ -30,13 +30,14 @@ test_that("the version comes from the program docker; where that gets no answer 
   expect_identical(sitrep_docker()[c("value", "problem")], list(value = "not running", problem = ""))
 })
 
-test_that("a socket that may not be written is a problem with a fix", {
+test_that("a socket that may not be written is no problem, and its fix is named", {
   skip_on_os("windows")
   place <- withr::local_tempfile()
   file.create(place)
   withr::local_envvar(DOCKER_HOST = paste0("unix://", place))
   # (root may write to every one)
   part <- sitrep_docker(may_write = function(place) FALSE)
-  expect_match(part$problem, "can't use the Docker engine")
-  expect_match(part$fix, "group docker")
+  expect_identical(part$problem, "")
+  expect_match(part$why, "can't use the engine")
+  expect_match(part$why, "usermod -aG docker")
 })

@@ -340,3 +340,32 @@ def test_streams_that_take_nothing(main: Workspace, forest: Path, line: str, cod
     done = subprocess.run(["sh", "-c", script], cwd=forest, env=surroundings(), capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stdout) == (code, "")
     assert "Traceback" not in done.stderr
+
+
+def test_options_of_the_script_follow_dashes(espalier: Any, main: Any) -> None:
+    done = espalier("run", "train.py", "--lr", "0.1")
+    assert done.returncode == 2
+    assert "Write options of the script after --: espalier run train.py -- --lr 0.1" in done.stderr
+
+
+def test_numbers_of_rows_and_missing_secrets(espalier: Any, main: Any) -> None:
+    assert espalier("runs", "list", "-n", "0").returncode == 2
+    assert espalier("secrets", "get", "nope").returncode == 3
+
+
+def test_a_file_of_requirements_is_an_environment(forest: Any) -> None:
+    from espalier.cli.parameters import environment_value
+
+    file = forest / "requirements.txt"
+    file.write_text("numpy>=1\n")
+    assert '"numpy>=1"' in environment_value(str(file), None)["definition"]
+
+
+def test_python_m_espalier_is_the_command_line() -> None:
+    import subprocess
+    import sys
+
+    import espalier as package
+
+    done = subprocess.run([sys.executable, "-m", "espalier", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"espalier {package.__version__}\n"

@@ -68,8 +68,8 @@ def test_none_and_several(at: Path) -> None:
         workspace_folder(None, None)
     hint = str(caught.value.hint)
     assert caught.value.code == "bad_argument" and "ESPALIER_WORKSPACE" in hint and "workspace write-config" in hint
-    assert refused("onee", None).hint == 'Did you mean "one"? There are one, two.'
-    assert refused("another", None).hint == "There are one, two."
+    assert refused("onee", None).hint == 'Did you mean "one"? The workspaces there: one, two.'
+    assert refused("another", None).hint == "The workspaces there: one, two."
     assert "Give the folder" in refused("no/where", None).hint
 
 

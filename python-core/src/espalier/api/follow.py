@@ -106,14 +106,18 @@ def failure_of(run: RunPaths, status: Dict[str, Any]) -> EspalierError:
     """The error that shows callers that waited why a run failed: `run_failed`, with the last lines of its log."""
     error = status.get("error") or {}
     run_id = os.path.basename(run.root)
-    # (of a run that was never started there may be that of making its environment)
-    log = next(filter(os.path.exists, (run.log, run.build_log)), None)
+    # (of a run that was never started there may be that of making its environment, or only that of its runner)
+    log = next(filter(_has_text, (run.log, run.build_log, run.runner_log)), None)
     last = f"The whole log: {log}" if log else ""
     calls = "run.get_traceback() shows the calls, run.get_log() the log."
-    name = f'name="{os.path.relpath(log, run.root)}"' if log == run.build_log else ""
+    name = f'name="{os.path.relpath(log, run.root)}"' if log and log != run.log else ""
     steps = calls if error.get("traceback") else f"run.get_log({name}) shows the log."
     message = failure_message(run_id, error, last, steps)
     return EspalierError("run_failed", message, last, run_id=run_id, cause=error)
+
+
+def _has_text(log: str) -> bool:
+    return os.path.isfile(log) and os.path.getsize(log) > 0
 
 
 def canceled_line(run_id: str, status: Dict[str, Any]) -> str:

@@ -135,7 +135,8 @@ class JobLog:
         self._event("image", name, {"path": relative}, description)
 
     def log_confusion_matrix(self, name: str, value: Any, description: str = "") -> None:
-        """Log a confusion matrix.
+        """Log a confusion matrix, as counts: in Python these are computed first, for example by scikit-learn. (R's
+        function also takes `predicted =` and counts itself.)
 
         Args:
             name: The metric's name.

@@ -204,6 +204,18 @@ class Run(RunMetrics, RunFiles, RunSecrets):
         else:
             add_tags(self._paths, named)
 
+    def tag(self, key: str, value: Optional[Text] = None) -> None:
+        """Set one tag, as azureml-core does it: `set_tags({key: value})`.
+
+        Args:
+            key: Its name.
+            value: Its text. Default: empty.
+
+        Raises:
+            EspalierError: see `set_tags`.
+        """
+        self.set_tags({key: "" if value is None else value})
+
     @operation("GET /runs/{id}/properties", in_job=True)
     def get_properties(self) -> Mapping[str, str]:
         """Get a run's properties."""

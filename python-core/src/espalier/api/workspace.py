@@ -1,5 +1,6 @@
 """Workspaces: where experiments and runs live."""
 
+import contextlib
 import os
 import time
 import uuid
@@ -22,6 +23,7 @@ from espalier.workspace.handle import WorkspaceHandle
 from espalier.workspace.places import (
     find_config,
     home_of_workspaces,
+    keep_out_of_git,
     named_by,
     near_name,
     place,
@@ -149,14 +151,15 @@ class Workspace(WorkspaceHandle):
                     "Use get_workspace(), or workspace(), which gets or creates.",
                 )
             read_record(record, follow=True)
+            with contextlib.suppress(OSError):  # (one that isn't ours to write)
+                keep_out_of_git(workspace.path)
             nudge()
             return workspace
         content = {"format": FORMAT, "name": name, "id": str(uuid.uuid4()), "created_at": now_iso(time.time())}
         try:
             make_folders(workspace.path)
             create_file(record, dump_record(content), workspace.path)
-            if path is None:  # runs are no source code: a project's own folder stays out of its git
-                create_file(os.path.join(os.path.dirname(workspace.path), ".gitignore"), b"*\n", workspace.path)
+            keep_out_of_git(workspace.path)
         except OSError as error:
             if is_full(error):
                 raise cannot_write(workspace.path, error) from error
@@ -225,6 +228,10 @@ class Workspace(WorkspaceHandle):
             The file written.
         """
         return write_config(self.path, path, file_name)
+
+    def get_default_datastore(self) -> "Datastore":
+        """The workspace's datastore, as azureml-core calls it: `ws.datastore`."""
+        return self.datastore
 
     @operation("GET /workspace/details", long=True, command="show")
     def get_details(self) -> Any:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
 from espalier.base.arguments import classed, classed_function
@@ -13,6 +13,7 @@ from espalier.base.names import check_name
 from espalier.base.paths import is_run_id
 from espalier.base.resources import Resources, bytes_of, checked_count, checked_number
 from espalier.base.retry import checked_retry
+from espalier.base.types import Text
 
 # A week: a run that waits longer was forgotten. An hour: the largest snapshot is written out in minutes. Six hours:
 # a hundred packages are compiled in less.
@@ -67,13 +68,14 @@ class ScriptRunConfig:
     Args:
         source_directory: Folder that is frozen for the run; the job's working directory is a private copy of it.
         entry_script: Script inside it (`.R`, `.py`, `.sh`, or any executable). Either this or `command`.
-        arguments: What follows the script, as text.
+        arguments: What follows the script; numbers become text.
         script_params: Named parameters, appended after `arguments` as `--name value`; None or "" makes a flag.
         command: Program and arguments as a list, executed as it is; or one string, given to `/bin/sh -c`.
         compute_target: `local`; `docker`, which is `local` with `docker` switched on; or the name of an executor that
             another package registers.
-        environment: What the job finds: a definition as a mapping, `{"definition": <its record as JSON text>}`, or
-            `{"name": ..., "version": ...}` of a registered one. None: what the session has.
+        environment: What the job finds: an `Environment`, or the name of a registered one, `"torch"` or `"torch:2"`;
+            also a definition as a mapping, `{"definition": <its record as JSON text>}`, or `{"name": ...,
+            "version": ...}`. None: what the session has.
         docker: Whether it runs in a container: False, True, or `DockerOptions` or their fields.
         environment_variables: Set for the job, on top of what it inherits.
         inputs: Name -> path of a file or folder outside the snapshot; the job gets it as `--name path` and as
@@ -103,15 +105,16 @@ class ScriptRunConfig:
         outside_links: What becomes of links that lead out of the source directory: `refuse` is an error, `keep` takes
             the links as they are, `copy` the files and folders they lead to, as if they lay there.
         session: The session to take interpreters and variables from.
+        script: `entry_script`, as azureml-core calls it.
     """
 
     source_directory: Optional[str] = None
     entry_script: Optional[str] = None
-    arguments: Sequence[str] = ()
+    arguments: Sequence[Text] = ()
     script_params: Mapping[str, Any] = field(default_factory=dict)
     command: Union[str, Sequence[str], None] = None
     compute_target: str = "local"
-    environment: Optional[Mapping[str, Any]] = None
+    environment: Any = None
     docker: Union[bool, Mapping[str, Any], DockerOptions, None] = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Union[str, Mapping[str, str]]] = field(default_factory=dict)
@@ -133,8 +136,16 @@ class ScriptRunConfig:
     secrets: Sequence[str] = ()
     outside_links: str = "refuse"
     session: Session = Session()
+    script: InitVar[Optional[str]] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, script: Optional[str]) -> None:
+        if script is not None:
+            if self.entry_script not in (None, script):
+                raise _bad("Can't use both entry_script and script: give one.")
+            object.__setattr__(self, "entry_script", os.fspath(script))
+        if not all(isinstance(each, str) for each in self.arguments):
+            object.__setattr__(self, "arguments", [str(each) for each in self.arguments])
+        object.__setattr__(self, "environment", _environment(self.environment))
         if self.entry_script is None and self.command is None:
             raise _bad("entry_script is missing.", "Name the script, as a path in source_directory, or give a command.")
         if self.entry_script is not None and self.command is not None:
@@ -211,6 +222,23 @@ class ScriptRunConfig:
         if isinstance(known.get("session"), Mapping):
             known["session"] = Session(**given_fields(Session, known["session"], where="session"))
         return cls(**known)
+
+
+def _environment(given: Any) -> Optional[Mapping[str, Any]]:
+    """A job's environment as the record has it. (Its class is loaded only by those who use it.)"""
+    if given is None or isinstance(given, Mapping):
+        return given
+    if isinstance(given, str) and given:
+        name, _, version = given.partition(":")
+        return {"name": name, **({"version": version} if version else {})}
+    identity = given._identity() if type(given).__name__ == "Environment" and hasattr(given, "_identity") else {}
+    if "definition" not in identity:
+        raise _bad(f"`environment` must be an Environment or the name of a registered one, not {_kind(given)}.")
+    return {"definition": identity["definition"]}
+
+
+def _kind(value: object) -> str:
+    return f"an empty {type(value).__name__}" if value == "" else f"a value of type {type(value).__name__}"
 
 
 def check_outside_links(value: object) -> None:

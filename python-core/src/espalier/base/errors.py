@@ -16,8 +16,8 @@ class EspalierError(Exception):
 
     Args:
         code: Which kind of failure, one of `CODES`; stable, meant for programs.
-        message: What failed and what was seen, one or two sentences.
-        hint: What to do next; empty where nothing can be done.
+        message: What failed and what was seen, one or two sentences, in R's words; `str()` of the error has Python's.
+        hint: What to do next, likewise; empty where nothing can be done.
         **fields: Facts a program may want (`path`, `run_id`, `exit_code`, ...), JSON values only.
     """
 
@@ -29,6 +29,12 @@ class EspalierError(Exception):
         self.message = message
         self.hint = hint
         self.fields: Dict[str, Any] = fields
+
+    def __str__(self) -> str:
+        """The message and the hint, which name what Python calls."""
+        from espalier.base.python_words import in_python
+
+        return in_python(super().__str__())
 
 
 # code -> when it is raised. docs and R's help page list them from here.

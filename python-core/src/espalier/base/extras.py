@@ -35,7 +35,7 @@ def missing(name: str) -> EspalierError:
     return EspalierError(
         "extra_missing",
         f"Can't find the Python package{'s' if several else ''} {packages}: {extra['because']}.",
-        f"In R: install_espalier(\"{name}\"). Elsewhere: python -m pip install 'espalier[{name}]'.",
+        f"In R: install_espalier(\"{name}\"). Elsewhere: python -m pip install {packages.replace(' and ', ' ')}.",
         extra=name,
     )
 

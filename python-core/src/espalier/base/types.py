@@ -1,5 +1,6 @@
 """Types that public signatures use, beside Python's own."""
 
+import time
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from espalier.base.values import NA, from_json, value_text
@@ -8,6 +9,8 @@ INT_MAX = 2**31 - 1
 
 # How one column of a frame is to be read; `time` is seconds since 1970, UTC.
 KINDS = ("double", "integer", "logical", "string", "time")
+# What `repr` shows of a table: so many rows, so wide in all, so much of a value.
+_ROWS, _WIDTH, _CELL = 10, 100, 40
 
 
 if TYPE_CHECKING:
@@ -63,10 +66,56 @@ class Frame:
         """How many rows."""
         return len(next(iter(self.columns.values()), ()))
 
+    def __repr__(self) -> str:
+        """The first rows as a table, each cut to the width of a terminal."""
+        return "\n".join([f"Frame of {len(self)} rows and {len(self.columns)} columns", *_table(self)])
+
+    def to_dict(self) -> Dict[str, List[Any]]:
+        """The columns by name, as lists that can be changed."""
+        return {name: list(values) for name, values in self.columns.items()}
+
+    def to_pandas(self) -> Any:
+        """The same table as a pandas DataFrame, with times in UTC. Raises ImportError without pandas."""
+        import pandas  # (a session need not have it)
+
+        table = pandas.DataFrame(self.to_dict())
+        for name, kind in self.kinds.items():
+            if kind == "time":
+                table[name] = pandas.to_datetime(table[name], unit="s", utc=True)
+        return table
+
     def rows(self) -> List[Dict[str, Any]]:
         """The same table as one dict a row."""
         names = list(self.columns)
         return [dict(zip(names, values)) for values in zip(*self.columns.values())]
+
+
+def _table(frame: Frame) -> List[str]:
+    """The first rows of a table as lines: columns as far as there is room for them."""
+    columns = []
+    for name, values in frame.columns.items():
+        cells = [name, *(_cell(value, frame.kinds[name]) for value in values[:_ROWS])]
+        width = max(map(len, cells))
+        right = frame.kinds[name] in ("double", "integer")
+        columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in cells])
+    shown, used = 0, -2
+    for column in columns:
+        used += len(column[0]) + 2
+        if shown and used > _WIDTH:
+            break
+        shown += 1
+    lines = [line.rstrip() for line in map("  ".join, zip(*columns[:shown]))]
+    lines += [f"... and {len(frame) - _ROWS} more rows"] if len(frame) > _ROWS else []
+    return lines + ([f"... and more columns: {', '.join(list(frame.columns)[shown:])}"] if shown < len(columns) else [])
+
+
+def _cell(value: Any, kind: str) -> str:
+    if value is None:
+        return ""
+    if kind == "time":
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(value))
+    text = f"{value:.6g}" if isinstance(value, float) else ascii(value)[1:-1] if isinstance(value, str) else str(value)
+    return text if len(text) <= _CELL else text[: _CELL - 3] + "..."
 
 
 def common_kind(cells: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""`espalier`, the console script; also `python -m espalier.cli`."""
+"""`espalier`, the console script; also `python -m espalier`."""
 
 import sys
 
@@ -23,7 +23,7 @@ def main() -> None:
 def _without_click() -> int:
     if sys.stderr is not None:
         lines = ["Error: Can't start the command line: the package click is missing.",
-                 "i Install it: python -m pip install 'espalier[cli]'. In R: install_espalier_cli()."]  # fmt: skip
+                 "i Install it: python -m pip install click jmespath. In R: install_espalier_cli()."]  # fmt: skip
         sys.stderr.write("\n".join(lines) + "\n")
     return 4
 

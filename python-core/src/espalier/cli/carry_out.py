@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, Mapping, Optional
 
+from espalier.base.errors import EspalierError
 from espalier.cli import output, parameters, views
 from espalier.cli.call import DOWNLOADS, OF_EXPERIMENTS, deletes, names_of
 from espalier.cli.deleting import delete
@@ -40,6 +41,16 @@ def carry_out(record: Mapping[str, Any], member: Mapping[str, Any], keys: List[s
         tell(f"The first {len(result)} are shown. --all lists all.", "i")
     views.remarks(request, result, record["noun"], member["command"])
     output.show(result, values, request)
+    if (record["name"], member["name"]) == ("Keyvault", "get_secrets"):
+        _refuse_missing(result)
+
+
+def _refuse_missing(secrets: Mapping[str, Optional[str]]) -> None:
+    """End with an error when there is a secret that the keyvault doesn't have; the others are shown."""
+    lacking = [name for name, value in secrets.items() if value is None]
+    if lacking:
+        message = f"Can't find the secret {', '.join(map(repr, lacking))}."
+        raise EspalierError("secret_missing", message, "`espalier secrets list` shows those there are.")
 
 
 def _hidden(arguments: Mapping[str, Any]) -> Dict[str, Any]:

@@ -10,7 +10,7 @@ import click
 
 from espalier.base.errors import EspalierError
 from espalier.cli import complete
-from espalier.cli.text import is_terminal
+from espalier.cli.text import is_terminal, tell
 from espalier.cli.words import in_commands
 
 _SCALARS: "Dict[str, click.ParamType[Any]]" = {
@@ -28,7 +28,7 @@ _NAMES: Dict[str, Sequence[str]] = {
 }
 _OPPOSITES = {"maximize": "--minimize"}
 _TEXTS = {"order_by": "Sort by this; -metrics.auc puts the largest first. Can be repeated."}
-_WORDS = {"run_ids": "RUN", "names": "NAME", "path_or_stream": "FILE"}
+_WORDS = {"secrets": "NAME", "run_ids": "RUN", "names": "NAME", "path_or_stream": "FILE"}
 # Where another option has that name already.
 _TAKEN = {"path": ("--to",), "workspace": ("--other-workspace",)}
 _FILES = ("path", "directory", "path_or_stream", "target", "log")
@@ -74,7 +74,7 @@ def _inner(kind: Mapping[str, Any]) -> Mapping[str, Any]:
 def _argument(param: Mapping[str, Any], kind: Mapping[str, Any], operation: str) -> click.Argument:
     many = kind["type"] in ("list", "mapping")
     item = kind["of"] if many else kind
-    name = "NAME=VALUE" if kind["type"] == "mapping" else _WORDS.get(param["name"], param["name"].upper())
+    name = _WORDS.get(param["name"]) or ("NAME=VALUE" if kind["type"] == "mapping" else param["name"].upper())
     return click.Argument(
         [param["name"]], nargs=-1 if many else 1, required=True, metavar=f"{name}..." if many else name,
         type=_type(item, param["name"]), shell_complete=complete.of_operation(operation, param["name"]),
@@ -104,6 +104,8 @@ def _type(kind: Mapping[str, Any], name: str) -> "click.ParamType[Any]":
         return click.Choice(kind["choices"])
     if name in _FILES:
         return click.Path()
+    if name == "max_results":
+        return click.IntRange(min=1)
     return _SCALARS.get(kind["type"], click.STRING)
 
 
@@ -175,6 +177,7 @@ def _secret(text: str) -> Tuple[str, str]:
         return named_value(text, "secrets")
     if is_terminal(sys.stdin):
         return text, click.prompt(f"Value of {text}", hide_input=True, err=True)
+    tell(f"The value of {text} is read from stdin.", "i")
     return text, (sys.stdin.readline() if sys.stdin is not None else "").rstrip("\n")
 
 
@@ -188,7 +191,10 @@ def environment_value(text: str, workspace: Optional[str]) -> Any:
     from espalier.api.environments import Environments
     from espalier.environment.definition import Environment
 
-    if os.path.sep in text or text.endswith((".yml", ".yaml")):
+    if os.path.basename(text).endswith(".txt") and os.path.isfile(text):
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", os.path.basename(os.path.dirname(os.path.abspath(text)))).strip("-._")
+        return Environment.from_pip_requirements(name[:100] or "requirements", text)._identity()
+    if os.path.sep in text or text.endswith((".yml", ".yaml")) or os.path.isfile(text):
         return Environment.from_file(existing_file(text))._identity()
     name, _, version = text.partition(":")
     return Environments(workspace or "").get(name, version or None)._identity()

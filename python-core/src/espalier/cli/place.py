@@ -73,9 +73,8 @@ def _named(given: str, home: str) -> str:
     folder = place(given, home)
     if not os.path.isfile(WorkspacePaths(folder).record):
         near, others = near_name(given, home), workspaces_in(home)
-        known = (
-            f" There are {_listed_names(others)}." if others else " Create it with `espalier workspace create NAME`."
-        )
+        create = " Create it with `espalier workspace create NAME`."
+        known = f" The workspaces there: {_listed_names(others)}." if others else create
         raise _missing(folder, f'Did you mean "{near}"?{known}' if near else known.strip())
     return folder
 

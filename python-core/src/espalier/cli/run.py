@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -44,7 +45,22 @@ def command() -> click.Command:
         click.Option(["--dry-run", "dry_run"], is_flag=True, help="Show the job; submit nothing."),
     ]  # fmt: skip
     text = "Submit a script and follow its run.\n\nArguments after `--` are those of the script."
-    return click.Command("run", callback=_run, params=params, help=text, epilog=examples("run"))
+    return _Run("run", callback=_run, params=params, help=text, epilog=examples("run"))
+
+
+class _Run(click.Command):
+    """An option that isn't one of espalier may be the script's: then this is how it is written."""
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            at = next((i for i, word in enumerate(given) if word.split("=")[0] == error.option_name), None)
+            script = ctx.params.get("script") or next((word for word in given if not word.startswith("-")), "SCRIPT")
+            rest = " ".join(map(shlex.quote, given[at:] if at is not None else [error.option_name]))
+            hint = f"Write options of the script after --: espalier run {shlex.quote(script)} -- {rest}"
+            raise click.UsageError(f"{error.format_message()}\n{hint}", ctx) from None
 
 
 def submit_options() -> List[click.Parameter]:

@@ -74,7 +74,10 @@ def _is_nested(item: Any) -> bool:
 def _wrapped(item: Any, room: int) -> List[str]:
     """A value in lines; of long text the beginning."""
     if isinstance(item, list) and not any(isinstance(part, (list, dict)) for part in item):
-        text = ", ".join(map(_of_cell, item))
+        parts = [lines(part) if isinstance(part, str) else _of_cell(part) for part in item]
+        text = ", ".join(parts)
+        if len(text) > room or "\n" in text:
+            text = "\n".join(parts)
     else:
         text = lines(item) if isinstance(item, str) else _of_cell(item)
     if len(text) <= room and "\n" not in text:

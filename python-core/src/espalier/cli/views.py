@@ -12,6 +12,7 @@ from espalier.cli.text import one_line, tell
 
 # Of a run's details what a person reads elsewhere, or as JSON.
 _ASIDE = ("runId", "runDefinition", "environment", "provenance", "logFiles")
+_REPEATED = ("log_tail", "log_before", "traceback")
 _NOTHING = {"verify": "Nothing is damaged.", "get_usage": "The run has no measurements of resources."}
 
 
@@ -42,7 +43,11 @@ def for_people(request: Request, result: Any) -> Any:
         return metric_rows(result)
     if request.member == "get_details":
         tell(f"`espalier runs logs {result['run_id']}` shows the log; -o json has all details.", "i")
-        return {name: value for name, value in result.items() if name not in _ASIDE}
+        shown = {name: value for name, value in result.items() if name not in _ASIDE}
+        error = shown.get("error")
+        if isinstance(error, dict):  # (the log and the calls repeat its message)
+            shown["error"] = {name: value for name, value in error.items() if name not in _REPEATED}
+        return shown
     return result
 
 

@@ -67,7 +67,7 @@ def _spelling(what: str, pattern: str, rule: str) -> Spelling:
 # Arguments of R functions and names of folders.
 R_PACKAGE = _spelling(
     "the name of an R package", r"[A-Za-z][A-Za-z0-9.]*[A-Za-z0-9]",
-    "It has letters, digits and `.`, begins with a letter and does not end with `.`.",
+    "It has at least two characters, letters, digits and `.`, begins with a letter and doesn't end with `.`.",
 )  # fmt: skip
 R_PACKAGE_VERSION = _spelling(
     "the version of an R package", r"[0-9]+(?:[.-][0-9]+)+", "It is written as 1.2 or 1.2-3."

@@ -5,6 +5,7 @@ Every plain scalar is read as the text that stands there, and null as null: whic
 business. So `version: 4.10` stays 4.10, and `no`, `2024-05-01`, `010` and `1e5` are what they say.
 """
 
+import re
 from typing import Any, Dict, Hashable, List, Optional, Tuple
 
 import yaml
@@ -28,7 +29,19 @@ def environment_from_text(text: str, where: str = "The YAML") -> Environment:
     values = read_yaml(text, where)
     if not isinstance(values, dict):
         raise invalid(where, "holds no environment.", "Write one field a line, such as `name: ...`.")
-    return Environment.from_mapping(values)
+    try:
+        return Environment.from_mapping(values)
+    except EspalierError as error:
+        place = f"{where}{_line_of(text, str(error.fields.get('field') or ''))}"
+        raise EspalierError(error.code, f"{place}: {error.message}", error.hint, **error.fields) from None
+
+
+def _line_of(text: str, field: str) -> str:
+    """`, line 3` where the name of a field stands in a text, if it stands there once."""
+    name = re.split(r"[.\[]", field)[-1]
+    begins = re.compile(rf"[\s-]*{re.escape(name)}\s*:")
+    found = [number for number, line in enumerate(text.splitlines(), 1) if begins.match(line)]
+    return f", line {found[0]}" if name and len(found) == 1 else ""
 
 
 def environment_as_text(environment: Environment) -> str:

@@ -17,7 +17,7 @@ from espalier.base.model.status import plain_error
 from espalier.base.paths import PRELUDE_WRITER, RunPaths
 from espalier.base.scratch_paths import ScratchPaths
 from espalier.lifecycle.hints import hint_on_error, hint_on_status, relative_paths
-from espalier.lifecycle.log_text import cut_front, last_lines
+from espalier.lifecycle.log_text import cut_middle, last_lines
 from espalier.lifecycle.scratch import live_scratch
 
 _BEGIN = re.compile(r"(?:Exception Group )?Traceback \(most recent call last\):?$")
@@ -98,7 +98,7 @@ def log_tail(path: str) -> List[str]:
 
 
 def _tail(lines: List[str]) -> List[str]:
-    lines = [cut_front(line, _LINE_LENGTH) for line in lines]
+    lines = [cut_middle(line, _LINE_LENGTH) for line in lines]
     while lines and not lines[-1].strip():
         lines.pop()
     return lines[-_TAIL_LINES:]
@@ -175,7 +175,7 @@ def _before(log: List[str], first_line: str) -> List[str]:
 
 def _useful(lines: Sequence[str]) -> List[str]:
     """The last lines with text."""
-    return [cut_front(line, _LINE_LENGTH) for line in lines if line.strip()][-_USEFUL_LINES:]
+    return [cut_middle(line, _LINE_LENGTH) for line in lines if line.strip()][-_USEFUL_LINES:]
 
 
 def _how_it_ended(exit_code: Optional[int], number: Optional[int]) -> str:

@@ -46,7 +46,7 @@ def useful_lines(error: Mapping[str, Any]) -> List[str]:
     """The last lines of the log that do not repeat the error; of a run of an older version the last lines."""
     found: Sequence[Any] = error.get("log_before", error.get("log_tail")) or []
     lines = [plain_text(str(line)).replace("\n", " ") for line in found]
-    return [_cut_front(line, _LINE_BYTES) for line in lines if line.strip()][-_LINES:]
+    return [_cut_middle(line, _LINE_BYTES) for line in lines if line.strip()][-_LINES:]
 
 
 def _where(error: Mapping[str, Any], limit: int) -> str:
@@ -80,6 +80,13 @@ def _size(lines: Sequence[str]) -> int:
 def _cut(text: str, limit: int) -> str:
     data = text.encode("utf-8", "replace")
     return text if len(data) <= limit else data[: limit - 3].decode("utf-8", "ignore") + "..."
+
+
+def _cut_middle(text: str, limit: int) -> str:
+    data, front = text.encode("utf-8", "replace"), (limit - 3) // 2
+    if len(data) <= limit:
+        return text
+    return data[:front].decode("utf-8", "ignore") + "…" + data[front + 3 - limit :].decode("utf-8", "ignore")
 
 
 def _cut_front(text: str, limit: int) -> str:

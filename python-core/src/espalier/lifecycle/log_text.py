@@ -93,12 +93,13 @@ def _last_lines(file: BinaryIO, limit_bytes: int) -> Tuple[List[str], int]:
     lines = plain_bytes(data[first_end:]).split("\n")
     if lines[-1] == "":
         lines.pop()
-    return [cut_front(line, _LINE_LENGTH) for line in lines], begin + first_end
+    return [cut_middle(line, _LINE_LENGTH) for line in lines], begin + first_end
 
 
-def cut_front(line: str, length: int) -> str:
-    """A line of at most so many characters: of a longer one its end."""
-    return line if len(line) <= length else "..." + line[3 - length :]
+def cut_middle(line: str, length: int) -> str:
+    """A line of at most so many characters: of a longer one its two ends, with an ellipsis between."""
+    front = (length - 1) // 2
+    return line if len(line) <= length else line[:front] + "…" + line[len(line) - (length - 1 - front) :]
 
 
 def left_out_note(left_out: int, path: str) -> str:

@@ -15,7 +15,10 @@ from espalier.base.errors import CODES, EspalierError
 from espalier.base.model.job import JobEnv
 from espalier.base.paths import RunPaths
 from espalier.base.records import dump_record, readable_record
+from espalier.lifecycle.log_text import last_lines
 
+# So much of what a process wrote that ended without a message is in the error.
+_TAIL_BYTES, _TAIL_LINES = 4_000, 10
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 
 
@@ -75,6 +78,8 @@ def _prepared(run: RunPaths, status: int) -> Dict[str, Any]:
     if not record:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit status {os.WEXITSTATUS(status)}"
         message = f"Can't prepare the environment: its process ended with {how}, without a message."
+        # (a traceback of its last lines, where it died of an exception)
+        message = "\n".join([message, *last_lines(run.runner_log, _TAIL_BYTES)[-_TAIL_LINES:]])
         raise EspalierError("internal", message, f"See {run.runner_log}.")
     error = record.get("error")
     if error:

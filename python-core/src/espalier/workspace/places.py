@@ -6,6 +6,7 @@ import os
 import re
 from typing import List, Optional
 
+from espalier.adapters.files import create_file
 from espalier.base.errors import EspalierError
 from espalier.base.names import check_name
 from espalier.base.paths import CONFIG, FORMAT, PROJECT_FOLDER, WorkspacePaths
@@ -46,6 +47,14 @@ def workspaces_in(folder: str) -> List[str]:
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     places = [os.path.join(folder, name) for name in names]
     return [place for place in places if os.path.isfile(WorkspacePaths(place).record)]
+
+
+def keep_out_of_git(workspace: str) -> None:
+    """Write the `.gitignore` of a project's folder of workspaces, which isn't source code, unless it has one."""
+    folder = os.path.dirname(workspace)
+    path = os.path.join(folder, ".gitignore")
+    if os.path.basename(folder) == PROJECT_FOLDER and not os.path.lexists(path):
+        create_file(path, b"*\n", workspace)
 
 
 def _project_top(start: str) -> str:
