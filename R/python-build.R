@@ -71,7 +71,7 @@ install_espalier <- function(extras = character(), wheels = NULL, force = FALSE)
   }
   extras <- check_extras(extras)
   env <- managed_env()
-  before <- if (!is.null(env)) extras_there(env)
+  before <- if (!is.null(env)) Filter(function(name) has_modules(extra_folder(env, name), name), extras_there(env))
   if (force && !is.null(env)) extras <- union(extras, extras_there(env))
   env <- managed_build(force = force, extras = if (force) extras)
   # (from now on sessions that can't ask may install, too; a folder that takes no file has its environment ready)

@@ -71,7 +71,7 @@ def test_in_a_config() -> None:
         ({"compute_target": "docker"}, "without an environment"),
         ({"docker": True}, "without an environment"),
         ({"compute_target": "docker", "docker": False, "environment": ENVIRONMENT}, "switched off"),
-        ({"environment": "tidy"}, "`environment` must be"),
+        ({"environment": 5}, "`environment` must be"),
         ({"environment": ENVIRONMENT, "docker": {"mounts": ["a"]}}, "mounts"),
     ],
 )

@@ -65,7 +65,7 @@ test_that("refusals have their class, fields and hint; the traceback is the pare
   local_fixture()
   error <- expect_error(fixture("refuse"), class = "espalier_error_bad_name")
   expect_s3_class(error, "espalier_error")
-  expect_identical(conditionMessage(error), "No such thing.\nTry again.")
+  expect_identical(conditionMessage(error), "No such thing.\ni Try again.")
   expect_identical(error$path, "/a")
   expect_identical(error$n, 3L)
   expect_identical(error$code, "bad_name")

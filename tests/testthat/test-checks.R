@@ -79,9 +79,9 @@ test_that("a verb without one of its arguments names both, and no inner function
   }
   local <- expect_error(espalier::get_run(1), class = "espalier_error_bad_argument")
   expect_identical(conditionMessage(local), paste0(
-    "The argument `run_id` of get_run() is missing.\nFor example: get_run(exp, \"latest\")"
+    "The argument `run_id` of get_run() is missing.\ni For example: get_run(exp, \"latest\")"
   ))
-  expect_error(list_images(), "is missing.\nFor example: list_images(ws)", fixed = TRUE)
+  expect_error(list_images(), "is missing.\ni For example: list_images(ws)", fixed = TRUE)
   dir <- local_run_folder()
   expect_error(log_metric_to_run("a"), "`value` of log_metric_to_run\\(\\) is missing")
   expect_error(log_list_to_run("a"), "`value` of log_list_to_run\\(\\) is missing")

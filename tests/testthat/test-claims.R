@@ -3,7 +3,7 @@
 
 texts <- function() {
   files <- c(document("README.md"), list.files(document("R"), "[.]R$", full.names = TRUE),
-             list.files(document("vignettes"), "[.]R?md$", full.names = TRUE), list.files(document("demo"), full.names = TRUE),
+             list.files(document("vignettes"), "[.]R?md$", full.names = TRUE), list.files(document("demo"), "[.]R$", full.names = TRUE),
              list.files(document("docs"), "[.]md$", full.names = TRUE, recursive = TRUE),
              list.files(document("inst", "examples"), full.names = TRUE, recursive = TRUE))
   stats::setNames(lapply(files, function(file) paste(text_of(file), collapse = "\n")), basename(files))
@@ -121,7 +121,7 @@ code_of <- function(lines) {
 }
 
 test_that("calls that the documents show name arguments which exist", {
-  expect_identical(unknown_arguments(expression(f(espalier::best_run(ws, value = 1)))), "best_run(value = )")
+  expect_identical(unknown_arguments(expression(f(espalier::get_run(ws, value = 1)))), "get_run(value = )")
   found <- lapply(texts(), function(text) unknown_arguments(code_of(strsplit(text, "\n")[[1L]])))
   # (scripts and sources are calls as a whole; of sources only the texts)
   demos <- list.files(document("demo"), "[.]R$", full.names = TRUE)

@@ -4,7 +4,7 @@ test_that("an error has its classes, fields and a message with a hint", {
     error = identity
   )
   expect_s3_class(err, c("espalier_error_bad_name", "espalier_error", "error", "condition"), exact = TRUE)
-  expect_identical(conditionMessage(err), "It failed.\nDo this.")
+  expect_identical(conditionMessage(err), "It failed.\ni Do this.")
   expect_identical(err$code, "bad_name")
   expect_identical(err$hint, "Do this.")
   expect_identical(err$argument, "name")

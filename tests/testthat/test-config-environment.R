@@ -72,7 +72,7 @@ test_that("azuremlsdk's package lists become an environment, and exclude one", {
   image <- unclass(estimator("p", entry_script = "t.R", custom_docker_image = "rocker/r-ver:4.3", shm_size = "2g"))
   expect_identical(image$environment, list(docker = list(base_image = "rocker/r-ver:4.3"), shm_size = "2g"))
   expect_true(image$docker)
-  expect_error(estimator("p", entry_script = "t.R", cran_packages = "a", environment = "tidy"), "not both",
+  expect_error(estimator("p", entry_script = "t.R", cran_packages = "a", environment = "tidy"), "Can't use both",
                class = "espalier_error_bad_argument")
   expect_error(estimator("p", entry_script = "t.R", cran_packages = 1), class = "espalier_error_bad_argument")
 })

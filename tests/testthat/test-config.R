@@ -336,7 +336,7 @@ test_that("options come from their builders or by themselves, and not from both"
   }
   refused("Can't use both `resources` and `cpus`", resources = resource_options(gpus = 1), cpus = 2)
   refused("`limits` must be made by limit_options()", limits = 60)
-  refused("estimator() has no argument `cpu`.\nDid you mean `cpus`?", cpu = 2)
+  refused("estimator() has no argument `cpu`.\ni Did you mean `cpus`?", cpu = 2)
   refused("`queue_timeout_seconds` must be above 0", queue_timeout_seconds = -1)
   expect_output(print(resource_options(cpus = 2)), "<Resource options: cpus = 2>", fixed = TRUE)
   expect_output(print(limit_options()), "<Limit options: default>", fixed = TRUE)

@@ -81,7 +81,7 @@ test_that("a vector that was submitted for a parameter with one value is refused
   expect_identical(
     conditionMessage(error),
     paste0("The parameter `lambda` must be one number, but 3 were given.\n",
-           "To allow several, give it a vector as its default: job_params(lambda = c(1, 2)).")
+           "i To allow several, give it a vector as its default: job_params(lambda = c(1, 2)).")
   )
   expect_error(with_args(c("--lambda", "1", "2", "3"), lambda = 1L), "one whole number, but 3")
   expect_error(with_args(c("--lambda", "a b", "c", "d"), lambda = NULL), "one string, but 3")

@@ -101,7 +101,7 @@ test_that("a Python that the user chose stays the session's, and runs Python scr
   skip_if_no_core()
   # (another environment of the same Python)
   chosen <- file.path(withr::local_tempdir(), "chosen")
-  python <- env_python(managed_env())
+  python <- env_python(suppressMessages(install_espalier()))
   base <- system2(python, c("-c", shQuote("import sys; print(sys._base_executable)")), stdout = TRUE)
   expect_identical(system2(base, c("-m", "venv", "--without-pip", shQuote(chosen))), 0L)
   for (code in c("reticulate::use_python(python, required = TRUE)", "Sys.setenv(RETICULATE_PYTHON = python)")) {

@@ -67,7 +67,7 @@ test_that("an error of the answer is raised as it would be in a session", {
                sub("json$", "answer.json", file))
   })
   error <- expect_error(create_child_run(), class = "espalier_error_source_missing")
-  expect_match(conditionMessage(error), "gone.\nCorrect it.", fixed = TRUE)
+  expect_match(conditionMessage(error), "gone.\ni Correct it.", fixed = TRUE)
 })
 
 test_that("children, tags and metrics are asked for without Python", {

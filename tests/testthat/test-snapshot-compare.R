@@ -60,7 +60,7 @@ test_that("what cannot be compared is refused", {
   expect_error(compare_snapshots(1, made$folder), "`a` must be a run", class = "espalier_error_bad_argument")
   expect_error(compare_snapshots(made$folder, NULL), "`b` must be a run", class = "espalier_error_bad_argument")
   error <- expect_error(compare_snapshots(made$folder, "/nowhere/at/all"), class = "espalier_error_source_missing")
-  expect_match(conditionMessage(error), "Can't use `b` as a folder: /nowhere/at/all doesn't exist.\nGive a run,", fixed = TRUE)
+  expect_match(conditionMessage(error), "Can't use `b` as a folder: /nowhere/at/all doesn't exist.\ni Give a run,", fixed = TRUE)
   error <- expect_error(compare_snapshots("x_1796030985_2d97751e", made$folder), class = "espalier_error_source_missing")
   expect_match(conditionMessage(error), "give the run itself: a = get_run(ws, \"x_1796030985_2d97751e\").", fixed = TRUE)
   expect_error(compare_snapshots("sha256:abc", made$folder, made$ws), class = "espalier_error_bad_argument")

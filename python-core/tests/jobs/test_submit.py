@@ -33,7 +33,7 @@ def files_below(folder: str) -> Set[str]:
         ({"source_directory": ".", "command": ["no-such-program"]}, "interpreter_missing"),
         ({"source_directory": ".", "entry_script": "a.py", "inputs": {"d": "gone"}}, "input_missing"),
         ({"source_directory": ".", "entry_script": "a.py", "script_params": {"x": [None]}}, "bad_argument"),
-        ({"source_directory": ".", "entry_script": "a.py", "arguments": [1]}, "bad_argument"),
+        ({"source_directory": ".", "entry_script": "a.py", "arguments": [[1]]}, "bad_argument"),
     ],
 )
 def test_refusals_create_no_run(

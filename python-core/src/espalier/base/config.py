@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import InitVar, dataclass, field
+from numbers import Real
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
 from espalier.base.arguments import classed, classed_function
@@ -142,9 +143,10 @@ class ScriptRunConfig:
         if script is not None:
             if self.entry_script not in (None, script):
                 raise _bad("Can't use both entry_script and script: give one.")
-            object.__setattr__(self, "entry_script", os.fspath(script))
-        if not all(isinstance(each, str) for each in self.arguments):
-            object.__setattr__(self, "arguments", [str(each) for each in self.arguments])
+            object.__setattr__(self, "entry_script", script)
+        if any(isinstance(each, Real) for each in self.arguments):
+            arguments = [str(each) if isinstance(each, Real) else each for each in self.arguments]
+            object.__setattr__(self, "arguments", arguments)
         object.__setattr__(self, "environment", _environment(self.environment))
         if self.entry_script is None and self.command is None:
             raise _bad("entry_script is missing.", "Name the script, as a path in source_directory, or give a command.")
