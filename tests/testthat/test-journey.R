@@ -249,7 +249,7 @@ test_that("a session records a run by hand", {
   expect_true(complete_run(run) == run)
   expect_identical(get_run_status(run), "Completed")
   expect_true("outputs/made.txt" %in% get_run_file_names(run))
-  expect_message(expect_null(get_current_run()), "recorded nowhere")
+  expect_message(expect_null(get_current_run()), "belongs to no run")
   expect_error(get_current_run(allow_offline = FALSE), class = "espalier_error_run_not_active")
   expect_message(log_metric_to_run("loss", 0), "recorded nowhere", class = "espalier_message_not_recorded")
   expect_error(complete_run(run), class = "espalier_error_run_not_active")
