@@ -126,6 +126,7 @@ test_that("the core's error about secrets leads to the part, and then the verb w
   folder <- local_project(project.txt = "", .here = "")
   env <- managed_env()
   skip_if(is.null(env), "the core runs in another Python than the private one")
+  suppressMessages(install_espalier("secrets"))
   code <- c(
     "ws <- workspace('w')",
     "keyvault <- get_default_keyvault(ws)",
@@ -140,11 +141,11 @@ test_that("the core's error about secrets leads to the part, and then the verb w
   copy <- file.path(root, basename(env))
   unlink(file.path(copy, "extras"), recursive = TRUE)
   withr::local_dir(folder)
-  result <- in_new_session(code, c(R_USER_DATA_DIR = data, ESPALIER_INSTALL = NA))
+  result <- in_new_session(code, c(R_USER_DATA_DIR = data, ESPALIER_INSTALL = NA, RETICULATE_PYTHON = NA, VIRTUAL_ENV = NA))
   expect_match(paste(result, collapse = "\n"), "install_espalier(\"secrets\")", fixed = TRUE)
   dir.create(file.path(copy, "extras"))
   file.symlink(extra_folder(env, "secrets"), file.path(copy, "extras"))
-  result <- in_new_session(code, c(R_USER_DATA_DIR = data, ESPALIER_INSTALL = NA))
+  result <- in_new_session(code, c(R_USER_DATA_DIR = data, ESPALIER_INSTALL = NA, RETICULATE_PYTHON = NA, VIRTUAL_ENV = NA))
   expect_match(utils::tail(result, 1L), "token")
 })
 
