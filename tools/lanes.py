@@ -14,7 +14,7 @@ from collections import deque
 
 # Lines by which pytest, testthat, compilers and make tell what failed.
 TELLS = re.compile(
-    rb"FAILED |FLAKY |ERROR |E   |.{0,14}(Failure|Error) \(|Error[ :]|[!x] |engine: "
+    rb"FAILED |FLAKY |ERROR |E   |.{0,14}(Failure|Error) \(|Error[ :]| *Can't |engine: "
     rb"|\S+:\d+:(\d+:)? error|make(\[\d+\])?: \*\*\*"
 )
 TOLD_AGAIN = 12  # lines of a lane

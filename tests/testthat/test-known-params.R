@@ -24,7 +24,7 @@ test_that("a grid is refused for a misspelled parameter, and for a value of anot
   job <- estimator(folder, entry_script = "train.R")
   expect_error(
     submit_grid(exp, job, list(tres = 1:2)),
-    "train.R has no parameter \"tres\" of `script_params`.\nDid you mean \"trees\"?", fixed = TRUE, class = "espalier_error_bad_argument"
+    "train.R has no parameter \"tres\" of `script_params`.\ni Did you mean \"trees\"?", fixed = TRUE, class = "espalier_error_bad_argument"
   )
   expect_error(
     submit_grid(exp, job, list(trees = c("1", "few"))), "^Row 2 of `grid`: The parameter `trees` must be a whole number, not \"few\"",
