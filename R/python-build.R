@@ -159,7 +159,7 @@ fill_by_pip <- function(env, base) {
 #' @param target The folder to install into, if it isn't the environment itself.
 #' @noRd
 install_by_uv <- function(env, uv, what, stage, target = NULL) {
-  # (what lies in a folder of this computer is built again, whatever uv remembers of it)
+  # (what lies in a folder of this computer is built again, also if uv has it in its cache)
   options <- c("--compile-bytecode", "--refresh-package", "espalier-native", if (!is.null(target)) c("--target", target))
   run_watched(stage, uv, c("pip", "install", "--python", env_python(env), options, from_wheels(), what))
 }

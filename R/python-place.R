@@ -1,4 +1,4 @@
-# A folder that is complete or absent, whatever happens meanwhile: it is filled under another name and then renamed.
+# A folder that is complete or absent, also after a crash: it is filled under another name and then renamed.
 # Two sessions at once fill it once.
 
 #' Fill a folder, unless it is there

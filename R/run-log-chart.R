@@ -90,7 +90,7 @@ log_chart <- function(type, name, value, predicted, description, run, count) {
   }
   body <- or_else(run, "chart", tryCatch(
     chart_body(type, value, predicted, count),
-    # (whatever a script hands over: nothing that is logged ends it)
+    # (no value of a script ends it by being logged)
     error = function(e) if (inherits(e, "espalier_error")) stop(e) else refuse_payload(conditionMessage(e))
   ), NULL)
   body <- c(body, log_description(description, run))

@@ -12,7 +12,7 @@
 #' @return The path of the stored file, invisibly, or `NULL` without a run.
 #' @section Errors:
 #' Inside a run, these are one warning, except for missing arguments:
-#' * `espalier_error_bad_argument`: there is no such file, `plot` can't be drawn, or not exactly one of the two is
+#' * `espalier_error_bad_argument`: the file doesn't exist, `plot` can't be drawn, or not exactly one of the two is
 #'   given.
 #' * `espalier_error_bad_name`: the name isn't valid.
 #' @seealso [upload_files_to_run()], [log_metric_to_run()]

@@ -7,7 +7,7 @@
 #' [install_espalier()] are there. It starts no Python in this session and writes nothing.
 #'
 #' @return A list of class `espalier_sitrep`: `facts`, a data frame with `what`, `value` and `why`, and `problems`, a
-#'   data frame with `problem` and `fix`. It has no rows if there is no problem.
+#'   data frame with `problem` and `fix`. It has no rows if everything is in place.
 #' @seealso [install_espalier()]
 #' @examples
 #' espalier_sitrep()
@@ -58,7 +58,7 @@ sitrep_python <- function() {
   c(list(fact("Python", value, choice$how), sitrep_requirements(choice, unmet), uv), sitrep_extras(choice$python))
 }
 
-#' The optional parts: that one isn't there is no problem
+#' The optional parts: a missing one isn't a problem
 #' @param python The interpreter that runs the core, or NULL where that is not known.
 #' @noRd
 sitrep_extras <- function(python) {

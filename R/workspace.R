@@ -88,7 +88,7 @@ get_workspace <- function(name, auth = NULL, subscription_id = NULL, resource_gr
 #' @return `load_workspace_from_config()` returns a `Workspace` object, `write_workspace_config()` the file's path,
 #'   invisibly.
 #' @section Errors:
-#' * `espalier_error_workspace_missing`: there is no such file, or its workspace doesn't exist.
+#' * `espalier_error_workspace_missing`: the file or its workspace doesn't exist.
 #' * `espalier_error_damaged`: the file can't be read.
 #' @seealso [workspace()], [use_espalier()]
 #' @examplesIf espalier:::espalier_python_ready()

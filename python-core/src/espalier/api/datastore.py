@@ -87,7 +87,7 @@ class Datastore(WorkspaceHandle):
         for file, target in zip(files, targets):
             check()
             if not os.path.isfile(file):
-                raise EspalierError("source_missing", f"There is no file {file} to upload.", "Correct the path.")
+                raise EspalierError("source_missing", f"Can't find the file {file} to upload.", "Correct the path.")
             with open(file, "rb"):  # (whether it can be read)
                 pass
             self._check_place(target, taken)

@@ -35,7 +35,7 @@ _AGENT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 _NEEDED = ("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "ESPALIER_STATE_DIR")
 _PIECE = 256 * 1024
 # So long after the job's end whatever still has its output open is waited for, seconds. All of its processes have
-# been ended by then; one that could not be may go on and print, for nobody.
+# been ended by then; one that could not be may go on and print without a reader.
 _LAST_SECONDS = 10.0
 
 
